@@ -1,0 +1,56 @@
+"""A codec for SAR backscatter rasters.
+
+>>> import sarcodec
+>>> sarcodec.encode("scene.tif", "scene.sarc", bpp=0.2)  # doctest: +SKIP
+>>> sarcodec.decode("scene.sarc", "back.tif")  # doctest: +SKIP
+>>> with sarcodec.open("scene.sarc") as scene:  # doctest: +SKIP
+...     corner = scene.read(1, window=(0, 0, 512, 512))
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from sarcodec.errors import SarcError
+
+if TYPE_CHECKING:
+    from sarcodec.api import (
+        EncodeReport,
+        SarcDataset,
+        decode,
+        decode_array,
+        encode,
+        encode_array,
+        open,  # noqa: A004
+    )
+    from sarcodec.types import Quantity, Scale, Window
+
+__all__ = [
+    "EncodeReport",
+    "Quantity",
+    "SarcDataset",
+    "SarcError",
+    "Scale",
+    "Window",
+    "decode",
+    "decode_array",
+    "encode",
+    "encode_array",
+    "open",
+]
+
+_HOME = dict.fromkeys(("Quantity", "Scale", "Window"), "sarcodec.types")
+
+try:
+    __version__ = version("sarcodec")
+except PackageNotFoundError:
+    __version__ = "0+source"
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    """Public names on first use, so that importing the package stays fast."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME.get(name, "sarcodec.api")), name)

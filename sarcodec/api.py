@@ -1,0 +1,388 @@
+"""What users call: encode, decode, open, info, verify; files and arrays."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from sarcodec.atomic import check_target, replacing
+from sarcodec.errors import InputError, UsageError
+from sarcodec.metadata import RasterMeta
+from sarcodec.parallel import workers
+from sarcodec.scan import Source
+from sarcodec.types import Quantity, Scale, Window
+
+PathLike = str | os.PathLike[str]
+Tick = Callable[[str, int, int], None]
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """No progress shown."""
+
+
+@dataclass(frozen=True)
+class EncodeReport:
+    """What an encode did."""
+
+    bytes: int
+    """Size of the file."""
+    bpp: float
+    """8 * bytes / (pixels * bands), headers included."""
+    level: int
+    scale: Scale
+    model: str
+    seconds: float
+    reached: bool
+    """Whether the wanted bpp or rmse_db lies in the model's range; if not, the nearest was taken."""
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """A numpy array of shape (bands, height, width) as a source."""
+
+    array: npt.NDArray[Any]
+    meta: RasterMeta
+
+    def read(self, band: int, window: Window) -> npt.NDArray[Any]:
+        """Pixels of a band (from 1)."""
+        part: npt.NDArray[Any] = self.array[
+            band - 1, window.row : window.bottom, window.col : window.right
+        ]
+        return np.ascontiguousarray(part)
+
+
+def encode(
+    src: PathLike,
+    out: PathLike,
+    *,
+    quality: float | None = None,
+    bpp: float | None = None,
+    rmse_db: float | None = None,
+    scale: Scale | str | None = None,
+    quantity: Quantity | str = Quantity.UNKNOWN,
+    model: str | None = None,
+    device: str = "auto",
+    jobs: int | None = None,
+    overwrite: bool = False,
+    progress: Tick = _silent,
+) -> EncodeReport:
+    """Encode a raster file.
+
+    Parameters
+    ----------
+    src, out : path
+        Any raster that GDAL reads; the `.sarc` file to write.
+    quality, bpp, rmse_db : float, optional
+        At most one: 1..100, bits per pixel and band of the whole file, or error over valid pixels in dB.
+        Quality 50 where none is given.
+    scale : Scale or str, optional
+        What pixel values are (dn, amplitude, power, db); found out where left out.
+    model : str, optional
+        Id of an installed model, or path of a model file.
+    device : str
+        ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    jobs : int, optional
+        Threads; the file is the same for any number.
+    progress : callable, optional
+        Called with a stage, steps done and steps in all.
+
+    Raises
+    ------
+    SarcError
+        One of its subclasses, see :mod:`sarcodec.errors`.
+    """
+    from sarcodec.io.raster import RasterSource
+
+    check_target(out, overwrite=overwrite)
+    _check_distinct(src, out)
+    with RasterSource(src) as source, replacing(out, overwrite=overwrite) as partial:
+        with partial.open("w+b") as file:
+            return _encode(
+                source, file, _target(quality, bpp, rmse_db), scale, quantity, model, device, jobs, progress
+            )
+
+
+def encode_array(
+    array: npt.NDArray[Any],
+    *,
+    quality: float | None = None,
+    bpp: float | None = None,
+    rmse_db: float | None = None,
+    scale: Scale | str | None = None,
+    nodata: float | None = None,
+    model: str | None = None,
+    device: str = "auto",
+    jobs: int | None = None,
+) -> bytes:
+    """Encode an array of shape (height, width) or (bands, height, width); parameters as for :func:`encode`.
+
+    Returns
+    -------
+    bytes
+        A whole `.sarc` file.
+    """
+    cube = np.asarray(array)
+    if cube.ndim == 2:
+        cube = cube[None]
+    if cube.ndim != 3 or 0 in cube.shape:
+        raise InputError(f"an array of shape {np.shape(array)} is no raster", hint="Give (bands, height, width).")
+    from sarcodec.radiometry import check_dtype
+
+    check_dtype(cube.dtype)
+    cube = cube.astype(cube.dtype.newbyteorder("="), copy=False)
+    meta = RasterMeta(cube.shape[2], cube.shape[1], cube.shape[0], cube.dtype.name, nodata=nodata)
+    file = io.BytesIO()
+    target = _target(quality, bpp, rmse_db)
+    _encode(ArraySource(cube, meta), file, target, scale, Quantity.UNKNOWN, model, device, jobs, _silent)
+    return file.getvalue()
+
+
+def _target(quality: float | None, bpp: float | None, rmse_db: float | None) -> Any:  # noqa: ANN401
+    from sarcodec.rate import Target
+
+    if quality is bpp is rmse_db is None:
+        quality = 50
+    return Target(quality, bpp, rmse_db)
+
+
+def _encode(
+    source: Source,
+    file: BinaryIO,
+    target: Any,  # noqa: ANN401
+    scale: Scale | str | None,
+    quantity: Quantity | str,
+    model_name: str | None,
+    device: str,
+    jobs: int | None,
+    progress: Tick,
+) -> EncodeReport:
+    from sarcodec import encoder, rate, zoo
+    from sarcodec.model import modelfile
+
+    began = time.monotonic()
+    threads = workers(jobs)
+    model = modelfile.load(zoo.find(model_name), _device(device))
+    wanted_scale = None if scale in (None, "auto") else _enum(Scale, scale)
+    scene = encoder.survey(source, wanted_scale, _enum(Quantity, quantity), threads, progress)
+    latents = encoder.Latents(scene, model, keep=target.quality is None)
+    try:
+        if target.quality is None:
+            encoder.spool(latents, threads, progress)
+        level, size, reached = rate.write_at(file, latents, model, target, threads, progress)
+    finally:
+        latents.close()
+    seconds = time.monotonic() - began
+    return EncodeReport(size, 8 * size / scene.pixels, level, scene.scale, model.id, seconds, reached)
+
+
+def decode(
+    src: PathLike,
+    out: PathLike,
+    *,
+    window: Window | tuple[int, int, int, int] | None = None,
+    base_only: bool = False,
+    model: str | None = None,
+    device: str = "auto",
+    jobs: int | None = None,
+    overwrite: bool = False,
+    creation_options: Mapping[str, str] | None = None,
+    progress: Tick = _silent,
+) -> RasterMeta:
+    """Decode a `.sarc` file into a GeoTIFF with all metadata of the source.
+
+    Parameters
+    ----------
+    src, out : path
+        The `.sarc` file; the GeoTIFF to write.
+    window : Window or tuple, optional
+        (col, row, width, height) in pixels; georeferencing is moved along.
+    base_only : bool
+        Decode the base layer alone: smoother, faster.
+    creation_options : mapping, optional
+        GDAL creation options of the GeoTIFF.
+
+    Raises
+    ------
+    SarcError
+        One of its subclasses.
+    """
+    from sarcodec.io.raster import RasterSink
+
+    check_target(out, overwrite=overwrite)
+    _check_distinct(src, out)
+    with open(src, jobs=jobs, base_only=base_only, model=model, device=device) as coded:
+        part = coded.check_window(window)
+        meta = coded.meta if window is None else coded.meta.cropped(part)
+        with RasterSink(out, meta, overwrite=overwrite, options=creation_options or {}) as sink:
+            for band, piece, values in coded.decoder.strips(part, range(meta.count), progress):
+                place = Window(piece.col - part.col, piece.row - part.row, piece.width, piece.height)
+                sink.write(band + 1, values, place)
+        return meta
+
+
+def decode_array(data: bytes, *, jobs: int | None = None, device: str = "auto") -> npt.NDArray[Any]:
+    """Decode a whole `.sarc` file in memory to an array of shape (bands, height, width), native dtype."""
+    with SarcDataset(io.BytesIO(data), "<bytes>", jobs=jobs, device=device) as coded:
+        return coded.read()
+
+
+class SarcDataset:
+    """An open `.sarc` file; windows are decoded on request. Made by :func:`sarcodec.open`."""
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        name: str,
+        *,
+        jobs: int | None = None,
+        base_only: bool = False,
+        model: str | None = None,
+        device: str = "auto",
+    ) -> None:
+        from sarcodec.decoder import Decoder
+
+        self.name = name
+        self._file = file
+        self.decoder = Decoder(
+            file, jobs=workers(jobs), base_only=base_only, model=model, device=_device(device)
+        )
+
+    @property
+    def meta(self) -> RasterMeta:
+        """All metadata."""
+        return self.decoder.meta
+
+    @property
+    def profile(self) -> dict[str, Any]:
+        """What rasterio calls a profile: driver, dtype, nodata, width, height, count, crs, transform."""
+        from sarcodec.io.raster import profile
+
+        return profile(self.meta)
+
+    def check_window(self, window: Window | tuple[int, int, int, int] | None) -> Window:
+        """The window, or the whole raster; `UsageError` where it leaves the raster."""
+        whole = Window(0, 0, self.meta.width, self.meta.height)
+        if window is None:
+            return whole
+        part = window if isinstance(window, Window) else Window(*_window_numbers(window))
+        if part.intersect(whole) != part:
+            raise UsageError(
+                f"window {part.col},{part.row},{part.width},{part.height} leaves the raster of "
+                f"{whole.width}x{whole.height}",
+                hint="Give col,row,width,height inside it.",
+            )
+        return part
+
+    def read(
+        self, band: int | None = None, *, window: Window | tuple[int, int, int, int] | None = None
+    ) -> npt.NDArray[Any]:
+        """Decode a window.
+
+        Parameters
+        ----------
+        band : int, optional
+            Counted from 1; all bands where left out.
+        window : Window, tuple or rasterio window, optional
+            (col, row, width, height); the whole raster where left out.
+
+        Returns
+        -------
+        ndarray, native dtype
+            Shape (height, width) for one band, else (bands, height, width).
+        """
+        count = self.meta.count
+        if band is not None and not 1 <= band <= count:
+            raise UsageError(f"band {band} is not one of 1..{count}")
+        bands = list(range(count)) if band is None else [band - 1]
+        values = self.decoder.read(self.check_window(window), bands)
+        return values if band is None else values[0]
+
+    def verify(self, progress: Tick = _silent) -> int:
+        """Check every checksum and digest; returns how many tiles were checked, all bands counted."""
+        return self.decoder.verify(progress)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> SarcDataset:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+
+def open(  # noqa: A001
+    path: PathLike,
+    *,
+    jobs: int | None = None,
+    base_only: bool = False,
+    model: str | None = None,
+    device: str = "auto",
+) -> SarcDataset:
+    """Open a `.sarc` file for reading windows; parameters as for :func:`decode`.
+
+    Raises
+    ------
+    SarcError
+        One of its subclasses.
+    """
+    file = open_file(path)
+    try:
+        return SarcDataset(
+            file, os.fspath(path), jobs=jobs, base_only=base_only, model=model, device=device
+        )
+    except BaseException:
+        file.close()
+        raise
+
+
+def open_file(path: PathLike) -> BinaryIO:
+    """A binary file for reading; `InputError` where it cannot be opened."""
+    try:
+        return Path(path).open("rb")
+    except OSError as error:
+        raise InputError(f"cannot open {os.fspath(path)}: {error.strerror or error}") from error
+
+
+def _window_numbers(window: Any) -> tuple[int, int, int, int]:  # noqa: ANN401
+    """Four whole numbers from a tuple or a rasterio window."""
+    numbers = window.flatten() if hasattr(window, "flatten") else tuple(window)
+    if len(numbers) != 4 or any(n != int(n) for n in numbers):
+        raise UsageError(f"window {window} is not four whole numbers", hint="Give col,row,width,height.")
+    col, row, width, height = (int(n) for n in numbers)
+    return col, row, width, height
+
+
+def _enum(kind: Any, value: Any) -> Any:  # noqa: ANN401
+    """A member of an enum by value."""
+    try:
+        return kind(value)
+    except ValueError as error:
+        names = ", ".join(member.value for member in kind)
+        raise UsageError(f"{value!r} is not one of {names}") from error
+
+
+def _check_distinct(src: PathLike, out: PathLike) -> None:
+    if Path(out).exists() and Path(src).exists() and os.path.samefile(src, out):
+        raise UsageError(f"{os.fspath(out)} is the input itself", hint="Give another output.")
+
+
+def _device(name: str) -> str:
+    """cpu, or cuda where it is asked for or, with auto, at hand."""
+    import torch
+
+    if name not in {"auto", "cpu", "cuda"}:
+        raise UsageError(f"device {name!r} is not one of auto, cpu, cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("no CUDA device is at hand", hint="Use --device cpu.")
+    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"

@@ -1,0 +1,1 @@
+"""Rate and distortion against other codecs: whole files, dB of power, valid pixels."""

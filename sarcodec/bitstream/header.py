@@ -1,0 +1,251 @@
+"""The header: what the file holds, how it was coded, which model decodes it. Checked once, here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import google_crc32c
+
+from sarcodec import limits as lim
+from sarcodec.bitstream import layout
+from sarcodec.bitstream.cursor import Cursor
+from sarcodec.bitstream.layout import Chunk, LayerKind, Meaning, Quantiser
+from sarcodec.bitstream.parts import Band, Layer, ModelRef
+from sarcodec.errors import ChecksumError, FormatError, UnsupportedError
+from sarcodec.types import Quantity, Scale, TileGrid
+
+__all__ = ["Band", "Header", "Layer", "ModelRef", "header_size"]
+
+
+@dataclass(frozen=True)
+class Header:
+    """Everything that decoding a tile needs besides the tile and the model."""
+
+    width: int
+    """Pixels across."""
+    height: int
+    """Pixels down."""
+    dtype: str
+    """numpy name of the pixels' type, the same for all bands."""
+    scale: Scale
+    bands: tuple[Band, ...]
+    layers: tuple[Layer, ...]
+    """Layers in the order of their segments; the first is the base layer."""
+    model: ModelRef
+    quantity: Quantity = Quantity.UNKNOWN
+    meaning: Meaning = Meaning.LOG_MEAN
+    tile_side: int = 1024
+    """Pixels, a multiple of 256."""
+    quantiser: Quantiser = Quantiser.SCALAR
+    geo: bytes = b""
+    """GEO chunk as it stands; `sarcodec.metadata` reads it."""
+    text: bytes = b""
+    """TEXT chunk as it stands; `sarcodec.metadata` reads it."""
+
+    @property
+    def grid(self) -> TileGrid:
+        """The tiles of each band."""
+        return TileGrid(self.width, self.height, self.tile_side)
+
+    def to_bytes(self, *, limits: lim.Limits = lim.DEFAULT) -> bytes:
+        """Prologue and header.
+
+        Raises
+        ------
+        FormatError, UnsupportedError, LimitError
+            A field is out of range.
+        """
+        _check(self, limits)
+        parts = [(Chunk.IMAGE, _pack_image(self))]
+        parts += [(Chunk.BAND, band.to_bytes(self.dtype)) for band in self.bands]
+        parts += [(Chunk.MODEL, self.model.to_bytes())]
+        parts += [(kind, data) for kind, data in ((Chunk.GEO, self.geo), (Chunk.TEXT, self.text)) if data]
+        body = b"".join(bytes([kind]) + layout.pack_uv(len(data)) + data for kind, data in parts)
+        lim.check("header length", len(body), limits.header_bytes)
+        start = layout.PROLOGUE.pack(layout.MAGIC, layout.MAJOR, layout.MINOR, len(body))
+        return start + layout.CRC.pack(google_crc32c.value(start + body)) + body
+
+    @staticmethod
+    def from_bytes(data: bytes, *, limits: lim.Limits = lim.DEFAULT) -> Header:
+        """The header in `data`: the prologue and the header, and nothing else.
+
+        Raises
+        ------
+        FormatError
+            Not a `.sarc` file, truncated or inconsistent; `ChecksumError` where the CRC differs.
+        UnsupportedError
+            A newer major version, or a critical chunk or a code that this version does not know.
+        LimitError
+            A size is above `limits`.
+        """
+        total = header_size(data, limits=limits)
+        if len(data) != total:
+            raise FormatError(f"prologue and header are {total} bytes, {len(data)} are here")
+        start, body = data[: layout.PROLOGUE.size], data[layout.PROLOGUE_BYTES :]
+        (stored,) = layout.CRC.unpack(data[layout.PROLOGUE.size : layout.PROLOGUE_BYTES])
+        computed = google_crc32c.value(start + body)
+        if stored != computed:
+            raise ChecksumError(
+                f"header checksum differs: stored {stored:08x}, computed {computed:08x}",
+                hint="The file is damaged; copy it again from its source.",
+            )
+        header = _parse(body, limits)
+        _check(header, limits)
+        return header
+
+
+def header_size(prologue: bytes, *, limits: lim.Limits = lim.DEFAULT) -> int:
+    """Bytes of prologue and header, from the first 18 bytes of a file; raises as `Header.from_bytes`."""
+    if len(prologue) < layout.PROLOGUE_BYTES:
+        known = layout.MAGIC.startswith(prologue[:8]) or prologue.startswith(layout.MAGIC)
+        what = "truncated within its first 18 bytes" if known and prologue else "not a .sarc file"
+        raise FormatError(f"{what}: {len(prologue)} bytes long")
+    magic, major, minor, length = layout.PROLOGUE.unpack(prologue[: layout.PROLOGUE.size])
+    if magic != layout.MAGIC:
+        raise FormatError(f"not a .sarc file: it starts with {magic.hex(' ')}, not {layout.MAGIC.hex(' ')}")
+    if major > layout.MAJOR:
+        raise UnsupportedError(
+            f"format version {major}.{minor} is newer than {layout.MAJOR}", hint=layout.NEWER
+        )
+    if major < layout.MAJOR:
+        raise FormatError(f"format version {major}.{minor} does not exist")
+    return layout.PROLOGUE_BYTES + lim.check("header length", length, limits.header_bytes)
+
+
+def _pack_image(header: Header) -> bytes:
+    codes = (
+        layout.code_of(layout.DTYPES, header.dtype),
+        layout.code_of(layout.SCALES, header.scale),
+        layout.code_of(layout.QUANTITIES, header.quantity),
+        layout.code_of(layout.MEANINGS, header.meaning),
+    )
+    out = b"".join(layout.pack_uv(size) for size in (header.width, header.height, len(header.bands)))
+    out += bytes(codes) + layout.pack_uv(header.tile_side // layout.TILE_UNIT)
+    out += bytes([layout.code_of(layout.QUANTISERS, header.quantiser)])
+    out += layout.pack_uv(len(header.bands)) + bytes([1] * len(header.bands)) + bytes([len(header.layers)])
+    for layer in header.layers:
+        out += bytes([layer.kind | (layout.SKIPPABLE_LAYER if layer.skippable else 0)]) + layout.pack_uv(
+            layer.channels
+        )
+    return out
+
+
+@dataclass(frozen=True)
+class _Image:
+    """The fields of an IMAG chunk."""
+
+    width: int
+    height: int
+    bands: int
+    dtype: str
+    scale: Scale
+    quantity: Quantity
+    meaning: Meaning
+    tile_side: int
+    quantiser: Quantiser
+    layers: tuple[Layer, ...]
+
+
+def _unpack_image(data: bytes, limits: lim.Limits) -> _Image:
+    cursor = Cursor(data, "header chunk IMAG")
+    width, height = cursor.uv("width"), cursor.uv("height")
+    bands = lim.check("number of bands", cursor.uv("bands"), limits.bands)
+    dtype = layout.value_of(layout.DTYPES, cursor.u8("dtype"), "dtype")
+    scale = layout.value_of(layout.SCALES, cursor.u8("scale"), "scale")
+    quantity = layout.value_of(layout.QUANTITIES, cursor.u8("quantity"), "quantity")
+    meaning = layout.value_of(layout.MEANINGS, cursor.u8("meaning"), "meaning")
+    tile_side = cursor.uv("tile side") * layout.TILE_UNIT
+    quantiser = layout.value_of(layout.QUANTISERS, cursor.u8("quantiser"), "quantiser")
+    groups = lim.check("number of band groups", cursor.uv("band groups"), limits.bands)
+    sizes = [cursor.uv("bands of a group") for _ in range(groups)]
+    if sum(sizes) != bands or 0 in sizes:
+        raise FormatError(f"header chunk IMAG: groups of {sizes} bands do not make {bands} bands")
+    if max(sizes, default=1) > 1:
+        raise UnsupportedError(
+            f"bands coded jointly in groups of {sizes} are not supported", hint=layout.NEWER
+        )
+    layers = []
+    for _ in range(cursor.u8("layer count")):
+        code, channels = cursor.u8("layer kind"), cursor.uv("layer channels")
+        layers.append(Layer(code & ~layout.SKIPPABLE_LAYER, channels, bool(code & layout.SKIPPABLE_LAYER)))
+    cursor.end()
+    return _Image(width, height, bands, dtype, scale, quantity, meaning, tile_side, quantiser, tuple(layers))
+
+
+def _chunks(body: bytes) -> Iterator[tuple[Chunk, bytes]]:
+    """The known chunks in their order; unknown ones are left out where they are skippable."""
+    cursor = Cursor(body, "header")
+    number = 0
+    while cursor.left:
+        number = lim.check("number of header chunks", number + 1, layout.MAX_CHUNKS)
+        kind = cursor.u8("chunk type")
+        data = cursor.take(cursor.uv("chunk length"), f"chunk of type {kind}")
+        if kind in list(Chunk):
+            yield Chunk(kind), data
+        elif kind < layout.FIRST_SKIPPABLE_CHUNK:
+            raise UnsupportedError(
+                f"critical header chunk of type {kind} is not known to this version", hint=layout.NEWER
+            )
+
+
+def _parse(body: bytes, limits: lim.Limits) -> Header:
+    chunks = list(_chunks(body))
+    if not chunks or chunks[0][0] is not Chunk.IMAGE:
+        raise FormatError("the header does not start with an IMAG chunk")
+    image = _unpack_image(chunks[0][1], limits)
+    found = [kind for kind, _ in chunks]
+    optional = [kind for kind in (Chunk.GEO, Chunk.TEXT) if kind in found]
+    expected = [Chunk.IMAGE, *[Chunk.BAND] * image.bands, Chunk.MODEL, *optional]
+    if found != expected:
+        names = " ".join(kind.name for kind in found[:80])
+        raise FormatError(
+            f"header chunks are {names}, which is not IMAGE, {image.bands} x BAND, MODEL, then GEO, TEXT"
+        )
+    extra = dict(chunks[1 + image.bands :])
+    if any(not extra[kind] for kind in optional):
+        raise FormatError("a GEO or TEXT chunk is empty; an empty one must be left out")
+    return Header(
+        width=image.width,
+        height=image.height,
+        dtype=image.dtype,
+        scale=image.scale,
+        bands=tuple(Band.from_bytes(data, image.dtype) for kind, data in chunks if kind is Chunk.BAND),
+        layers=image.layers,
+        model=ModelRef.from_bytes(extra[Chunk.MODEL]),
+        quantity=image.quantity,
+        meaning=image.meaning,
+        tile_side=image.tile_side,
+        quantiser=image.quantiser,
+        geo=extra.get(Chunk.GEO, b""),
+        text=extra.get(Chunk.TEXT, b""),
+    )
+
+
+def _check(header: Header, limits: lim.Limits) -> None:
+    """Ranges of all fields, for writing and reading alike."""
+    for name, side in (
+        ("width", header.width),
+        ("height", header.height),
+        ("number of bands", len(header.bands)),
+    ):
+        if side < 1:
+            raise FormatError(f"{name} is {side}")
+    lim.check("width", header.width, limits.side)
+    lim.check("height", header.height, limits.side)
+    lim.check("pixels per band", header.width * header.height, limits.pixels)
+    lim.check("number of bands", len(header.bands), limits.bands)
+    if header.tile_side < 1 or header.tile_side % layout.TILE_UNIT:
+        raise FormatError(f"tile side {header.tile_side} is not a multiple of {layout.TILE_UNIT}")
+    lim.check("tile side", header.tile_side, limits.tile_side)
+    layout.code_of(layout.DTYPES, header.dtype)
+    first = header.layers[0] if header.layers else None
+    if first is None or first.kind != LayerKind.BASE or first.skippable or not first.channels:
+        raise FormatError("the first layer is not a critical base layer with at least one channel")
+    if len(header.layers) > 255:
+        raise FormatError(f"{len(header.layers)} layers, more than 255")
+    for layer in header.layers:
+        layer.check()
+    for number, band in enumerate(header.bands, start=1):
+        band.check(f"band {number}", header.dtype, limits)
+    header.model.check()

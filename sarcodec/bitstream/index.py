@@ -1,0 +1,70 @@
+"""The tile index and the footer behind it: record lengths <-> bytes, and nothing left over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import google_crc32c
+
+from sarcodec.bitstream import layout
+from sarcodec.bitstream.cursor import Cursor
+from sarcodec.errors import ChecksumError, FormatError
+
+_CUT = "The file was cut, extended or damaged; copy it again from its source."
+_LENGTH_BITS = 64
+
+
+def pack_index(lengths: Sequence[int]) -> bytes:
+    """Index and footer for tile records of these `lengths`."""
+    index = b"".join(layout.pack_uv(length, bits=_LENGTH_BITS) for length in lengths)
+    return index + layout.FOOTER.pack(google_crc32c.value(index), len(index), layout.END_MAGIC)
+
+
+def index_size(footer: bytes, tiles: int) -> int:
+    """Bytes of the index, from the last 12 bytes of a file; `FormatError` where they are no footer."""
+    if len(footer) != layout.FOOTER.size or not footer.endswith(layout.END_MAGIC):
+        raise FormatError("the file does not end with a footer", hint=_CUT)
+    size = int(layout.FOOTER.unpack(footer)[1])
+    if not tiles <= size <= tiles * -(-_LENGTH_BITS // 7):
+        raise FormatError(f"an index of {size} bytes cannot be that of {tiles} tiles", hint=_CUT)
+    return size
+
+
+def unpack_index(data: bytes, tiles: int, *, start: int, end: int, floor: int) -> list[int]:
+    """Where each record starts, and where the last one ends.
+
+    Parameters
+    ----------
+    data : bytes
+        Index and footer.
+    tiles : int
+        Number of records.
+    start, end : int
+        The records fill the file from `start` to `end`, exactly.
+    floor : int
+        Fewest bytes of a record.
+
+    Raises
+    ------
+    FormatError
+        The records are not that many, too short, or leave a hole; `ChecksumError` where the CRC differs.
+    """
+    index, footer = data[: -layout.FOOTER.size], data[-layout.FOOTER.size :]
+    stored, computed = layout.FOOTER.unpack(footer)[0], google_crc32c.value(index)
+    if stored != computed:
+        raise ChecksumError(
+            f"index checksum differs: stored {stored:08x}, computed {computed:08x}", hint=_CUT
+        )
+    cursor = Cursor(index, "tile index")
+    lengths = [cursor.uv(f"length of record {tile}", bits=_LENGTH_BITS) for tile in range(tiles)]
+    cursor.end()
+    if min(lengths) < floor:
+        raise FormatError(
+            f"tile record {lengths.index(min(lengths))} of {min(lengths)} bytes, fewer than {floor}"
+        )
+    if sum(lengths) != end - start:
+        raise FormatError(
+            f"tile records make {sum(lengths)} bytes, the file has {end - start} for them", hint=_CUT
+        )
+    return list(accumulate(lengths, initial=start))

@@ -1,0 +1,168 @@
+"""Every byte layout of the container: magics, structs, codes and LEB128. No offset is written anywhere else.
+
+All integers are little-endian. ``uv`` is an unsigned LEB128 integer in its shortest form.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import Enum, IntEnum
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from sarcodec.errors import FormatError, UnsupportedError
+from sarcodec.types import Quantity, Scale
+
+MAGIC = bytes.fromhex(
+    "89534152430d0a1a"
+)  # not text in any encoding; CR LF and ^Z show transfers in text mode
+END_MAGIC = b"SARC"
+MAJOR, MINOR = 1, 0
+NEWER = "Read the file with a newer sarcodec."
+
+PROLOGUE = struct.Struct("<8sBBI")
+"""Magic, major, minor, header length; the CRC that follows covers these bytes and the header."""
+CRC = struct.Struct("<I")
+PROLOGUE_BYTES = PROLOGUE.size + CRC.size
+FOOTER = struct.Struct("<II4s")
+"""CRC of the index, index length, end magic."""
+
+BAND_HEAD = struct.Struct("<ffHB")
+"""Offset in dB, unit in dB, rate level, flags; the native values follow."""
+DIGEST_BYTES = 8
+SEGMENT_KEY = struct.Struct("<IHBb")
+"""Tile number, band, segment number, quality offset of the band: prefixed to a segment's body for its CRC."""
+LAYER_HEAD = struct.Struct("<I")
+"""Digest of the decoded symbols, before the entropy-coded bytes of a layer."""
+STREAM_BYTES = 8
+"""Shortest entropy-coded stream."""
+QUALITY_OFFSET = struct.Struct("<b")
+
+TILE_UNIT = 256  # tile sides are multiples of it: 16 x 16 latents
+MAX_CHUNKS = 1024
+MAX_CHANNELS = 1024
+MAX_MODEL_ID = 64
+TILES_CARRY_QUALITY = 0x01
+SKIPPABLE_LAYER = 0x80
+FIRST_SKIPPABLE_CHUNK = 128
+
+
+class Chunk(IntEnum):
+    """Chunks of the header that this version knows; below 128 they are critical."""
+
+    IMAGE = 1
+    BAND = 2
+    MODEL = 3
+    GEO = 128
+    TEXT = 129
+
+
+class LayerKind(IntEnum):
+    """What the symbols of a layer are."""
+
+    BASE = 0
+    ENHANCEMENT = 1
+    MAX_ERROR = 2
+    BRIGHT_TARGETS = 3
+    GAIN_GRID = 4
+    TEXTURE = 5
+    OVERVIEW = 6
+
+
+class Meaning(str, Enum):
+    """What a decoded pixel estimates."""
+
+    LOG_MEAN = "log-mean"
+    UNBIASED = "unbiased"
+    TEXTURED = "textured"
+
+
+class Quantiser(str, Enum):
+    """How symbols become latents. Code 1 is reserved for dependent quantisation."""
+
+    SCALAR = "scalar"
+
+
+SCALES = {0: Scale.DN, 1: Scale.AMPLITUDE, 2: Scale.POWER, 3: Scale.DB}
+QUANTITIES = {0: Quantity.UNKNOWN, 1: Quantity.DN, 2: Quantity.SIGMA0, 3: Quantity.GAMMA0, 4: Quantity.BETA0}
+MEANINGS = {0: Meaning.LOG_MEAN, 1: Meaning.UNBIASED, 2: Meaning.TEXTURED}
+QUANTISERS = {0: Quantiser.SCALAR}
+DTYPES = {
+    0: "uint8",
+    1: "int8",
+    2: "uint16",
+    3: "int16",
+    4: "uint32",
+    5: "int32",
+    6: "float32",
+    7: "float64",
+}
+_NATIVE = dict(zip(DTYPES.values(), "BbHhIifd", strict=True))
+
+V = TypeVar("V")
+
+
+def native(dtype: str) -> struct.Struct:
+    """Layout of one pixel value of `dtype`."""
+    return struct.Struct("<" + _NATIVE[dtype])
+
+
+def code_of(table: dict[int, V], value: V) -> int:
+    """The code that stands for `value`; `UnsupportedError` where there is none."""
+    for code, known in table.items():
+        if known == value:
+            return code
+    raise UnsupportedError(f"{value!r} has no code in format {MAJOR}.{MINOR}")
+
+
+def value_of(table: dict[int, V], code: int, name: str) -> V:
+    """What `code` stands for; `UnsupportedError` where it is not known."""
+    if code not in table:
+        raise UnsupportedError(f"{name} code {code} is not known to format {MAJOR}.{MINOR}", hint=NEWER)
+    return table[code]
+
+
+def pack_uv(value: int, *, bits: int = 32) -> bytes:
+    """`value` as LEB128; `FormatError` where it does not fit `bits`."""
+    if value < 0 or value >> bits:
+        raise FormatError(f"{value} does not fit an unsigned field of {bits} bits")
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def pack_uvs(values: npt.NDArray[np.uint32]) -> bytes:
+    """All `values`, shape (n,), as LEB128 back to back."""
+    wide = values.astype(np.uint64)
+    size = np.ones(wide.shape, np.int64)
+    for k in range(1, 5):
+        size += wide >= 1 << 7 * k
+    first = np.cumsum(size) - size
+    out = np.zeros(int(size.sum()), np.uint8)
+    for k in range(5):
+        here = size > k
+        more = np.where(size[here] > k + 1, 0x80, 0).astype(np.uint8)
+        out[first[here] + k] = (wide[here] >> np.uint64(7 * k)).astype(np.uint8) & 0x7F | more
+    return out.tobytes()
+
+
+def unpack_uvs(data: bytes, count: int) -> npt.NDArray[np.uint32]:
+    """The `count` LEB128 integers that fill `data` exactly, shape (count,); else `FormatError`."""
+    raw = np.frombuffer(data, np.uint8)
+    last = np.flatnonzero(raw < 0x80)
+    if last.size != count or (raw.size and raw[-1] >= 0x80):
+        raise FormatError(f"expected {count} integers in {raw.size} bytes, found {last.size} whole ones")
+    first = np.concatenate(([0], last[:-1] + 1)) if count else last
+    size = last - first + 1
+    if np.any(size > 5) or np.any((size > 1) & (raw[last] == 0)) or np.any((size == 5) & (raw[last] > 0x0F)):
+        raise FormatError("an integer is longer than 32 bits or not in its shortest form")
+    out = np.zeros(count, np.uint32)
+    for k in range(5):
+        here = size > k
+        out[here] |= (raw[first[here] + k] & 0x7F).astype(np.uint32) << np.uint32(7 * k)
+    return out

@@ -1,0 +1,150 @@
+"""Parts of the header: a band, a layer, the model. Values <-> bytes and their ranges."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from sarcodec import limits as lim
+from sarcodec.bitstream import layout
+from sarcodec.bitstream.cursor import Cursor
+from sarcodec.bitstream.layout import LayerKind
+from sarcodec.errors import FormatError, UnsupportedError
+
+_MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)  # names a folder, so no separators
+
+
+@dataclass(frozen=True)
+class Band:
+    """How one band was coded."""
+
+    offset: float
+    """dB of power that the network sees as 0; kept to float32, as the file does."""
+    unit: float
+    """dB in one network unit; kept to float32, as the file does."""
+    level: int
+    """Rate level, a fine logarithmic step, 0..65535."""
+    vmin: float
+    """Smallest valid value in the band's dtype (an int for integer dtypes); 0 where no pixel is valid."""
+    vmax: float
+    """Largest valid value in the band's dtype; 0 where no pixel is valid."""
+    palette: tuple[int, ...] = ()
+    """Distinct invalid values as bit patterns of the dtype; class k of a mask is the k-th, from 1."""
+    tile_quality: bool = False
+    """Whether every tile carries a quality offset for this band."""
+
+    def __post_init__(self) -> None:
+        # The encoder has to work with the very numbers that the decoder will read.
+        with np.errstate(over="ignore"):
+            object.__setattr__(self, "offset", float(np.float32(self.offset)))
+            object.__setattr__(self, "unit", float(np.float32(self.unit)))
+
+    def check(self, where: str, dtype: str, limits: lim.Limits) -> None:
+        """`FormatError` or `LimitError`, naming `where`, for a field out of range."""
+        if not math.isfinite(self.offset) or not math.isfinite(self.unit) or self.unit <= 0:
+            raise FormatError(
+                f"{where}: offset {self.offset} dB, unit {self.unit} dB: not finite with a unit above 0"
+            )
+        if not (math.isfinite(self.vmin) and math.isfinite(self.vmax) and self.vmin <= self.vmax):
+            raise FormatError(f"{where}: {self.vmin}..{self.vmax} is not a range of valid values")
+        lim.check(f"{where}: number of invalid values", len(self.palette), min(limits.invalid_values, 255))
+        bits = 8 * layout.native(dtype).size
+        if len(set(self.palette)) != len(self.palette) or any(value >> bits for value in self.palette):
+            raise FormatError(f"{where}: palette {self.palette} is not distinct patterns of {bits} bits")
+
+    def to_bytes(self, dtype: str) -> bytes:
+        """The BAND chunk."""
+        pixel = layout.native(dtype)
+        flags = layout.TILES_CARRY_QUALITY if self.tile_quality else 0
+        try:
+            out = layout.BAND_HEAD.pack(self.offset, self.unit, self.level, flags)
+            span = pixel.pack(self.vmin) + pixel.pack(self.vmax)
+        except (struct.error, OverflowError) as error:
+            raise FormatError(
+                f"level {self.level} or values {self.vmin}..{self.vmax} do not fit: {error}"
+            ) from error
+        if pixel.unpack(span[: pixel.size]) != (self.vmin,) or pixel.unpack(span[pixel.size :]) != (
+            self.vmax,
+        ):
+            raise FormatError(f"{self.vmin!r}..{self.vmax!r} are not values of {dtype}")
+        invalid = b"".join(value.to_bytes(pixel.size, "little") for value in self.palette)
+        return out + span + bytes([len(self.palette)]) + invalid
+
+    @staticmethod
+    def from_bytes(data: bytes, dtype: str) -> Band:
+        """The band in a BAND chunk."""
+        pixel = layout.native(dtype)
+        cursor = Cursor(data, "header chunk BAND")
+        offset, unit, level, flags = cursor.unpack(layout.BAND_HEAD, "band")
+        (vmin,), (vmax,) = cursor.unpack(pixel, "smallest value"), cursor.unpack(pixel, "largest value")
+        count = cursor.u8("palette count")
+        palette = tuple(int.from_bytes(cursor.take(pixel.size, "palette"), "little") for _ in range(count))
+        cursor.end()
+        if flags & ~layout.TILES_CARRY_QUALITY:
+            raise UnsupportedError(
+                f"band flags {flags:#04x} are not known to this version", hint=layout.NEWER
+            )
+        return Band(offset, unit, level, vmin, vmax, palette, bool(flags))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One separately addressable layer of every tile and band."""
+
+    kind: int
+    """A `LayerKind`; another number only where the layer is skippable."""
+    channels: int
+    """Channels of symbols per latent position."""
+    skippable: bool = False
+    """Whether a decoder that does not know the kind may leave the layer out."""
+
+    def check(self) -> None:
+        """`UnsupportedError` for an unknown critical kind, `FormatError` for channels out of range."""
+        if self.kind not in list(LayerKind) and not (
+            self.skippable and 0 <= self.kind < layout.SKIPPABLE_LAYER
+        ):
+            raise UnsupportedError(
+                f"critical layer of kind {self.kind} is not known to this version", hint=layout.NEWER
+            )
+        if not 0 <= self.channels <= layout.MAX_CHANNELS:
+            raise FormatError(f"a layer has {self.channels} channels, not 0..{layout.MAX_CHANNELS}")
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """The model by name, and by the first 8 bytes of two SHA-256 digests."""
+
+    id: str
+    entropy: bytes
+    """Digest of tables and integer networks: another model with the same one decodes the same symbols."""
+    synthesis: bytes
+    """Digest of the synthesis: where it differs, pixels differ slightly."""
+
+    def check(self) -> None:
+        """`FormatError` for an id or a digest that is not one."""
+        if not _MODEL_ID.fullmatch(self.id) or len(self.id) > layout.MAX_MODEL_ID:
+            raise FormatError(
+                f"model id {self.id[:80]!r} is not a letter or digit, then A-Z a-z 0-9 . _ -, "
+                f"{layout.MAX_MODEL_ID} characters at most"
+            )
+        if {len(self.entropy), len(self.synthesis)} != {layout.DIGEST_BYTES}:
+            raise FormatError(f"model digests are not {layout.DIGEST_BYTES} bytes each")
+
+    def to_bytes(self) -> bytes:
+        """The MODL chunk."""
+        name = self.id.encode()
+        return bytes([len(name)]) + name + self.entropy + self.synthesis
+
+    @staticmethod
+    def from_bytes(data: bytes) -> ModelRef:
+        """The model in a MODL chunk."""
+        cursor = Cursor(data, "header chunk MODL")
+        name = cursor.take(cursor.u8("id length"), "id")
+        entropy = cursor.take(layout.DIGEST_BYTES, "entropy digest")
+        synthesis = cursor.take(layout.DIGEST_BYTES, "synthesis digest")
+        cursor.end()
+        return ModelRef(name.decode("latin-1"), entropy, synthesis)

@@ -1,0 +1,161 @@
+"""Tile records: lengths, then checksummed segments (mask and layers of each band). Values <-> bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+
+from sarcodec.bitstream import layout
+from sarcodec.bitstream.cursor import Cursor
+from sarcodec.bitstream.header import Header
+from sarcodec.errors import ChecksumError, FormatError
+
+
+@dataclass(frozen=True)
+class BandRecord:
+    """One band of one tile."""
+
+    mask: bytes = b""
+    """Packed class map (`sarcodec.bitstream.mask`), empty where every pixel is valid."""
+    layers: tuple[bytes, ...] = ()
+    """One body for each layer of the header; an empty one means that all its symbols are zero."""
+    quality_offset: int = 0
+    """Added to the band's rate level in this tile, -128..127; 0 where the band carries none."""
+
+
+@dataclass(frozen=True)
+class TileRecord:
+    """All bands of one tile."""
+
+    bands: tuple[BandRecord, ...]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Where a segment stands and what its checksum is bound to."""
+
+    tile: int
+    band: int
+    number: int
+    """0 for the mask, then 1.. for the layers."""
+    quality_offset: int
+    start: int
+    """Bytes from the start of the tile record to the checksum."""
+    size: int
+    """Bytes of checksum and body; 0 where the segment is empty."""
+
+    def crc(self, body: bytes) -> int:
+        """CRC-32C that `body` has to have in this place."""
+        key = layout.SEGMENT_KEY.pack(self.tile, self.band, self.number, self.quality_offset)
+        return int(google_crc32c.extend(google_crc32c.value(key), body))
+
+    def body(self, stored: bytes, where: str) -> bytes:
+        """The verified body of the `stored` bytes; `ChecksumError` naming `where`."""
+        if not stored:
+            return b""
+        body = stored[layout.CRC.size :]
+        (expected,) = layout.CRC.unpack(stored[: layout.CRC.size])
+        computed = self.crc(body)
+        if computed != expected:
+            part = f"layer {self.number - 1}" if self.number else "mask"
+            raise ChecksumError(
+                f"{where}, band {self.band + 1}, {part}: stored CRC {expected:08x}, computed {computed:08x}",
+                hint="This tile is damaged; other tiles may still be whole.",
+            )
+        return body
+
+
+def pack_tile(record: TileRecord, header: Header, tile: int) -> bytes:
+    """The record of tile number `tile`; `FormatError` where it does not fit the header."""
+    if len(record.bands) != len(header.bands):
+        raise FormatError(f"tile {tile} has {len(record.bands)} bands, the header {len(header.bands)}")
+    head, body = bytearray(), bytearray()
+    for number, (band, meta) in enumerate(zip(record.bands, header.bands, strict=True)):
+        if len(band.layers) != len(header.layers):
+            raise FormatError(f"tile {tile} has {len(band.layers)} layers, the header {len(header.layers)}")
+        parts = (band.mask, *band.layers)
+        offset = (
+            band.quality_offset if any(parts) else 0
+        )  # nothing coded: nothing to offset, nothing to check it by
+        if not -128 <= offset <= 127 or (offset and not meta.tile_quality):
+            raise FormatError(f"tile {tile}: a quality offset of {offset} does not fit band {number + 1}")
+        head += layout.QUALITY_OFFSET.pack(offset) if meta.tile_quality else b""
+        for index, part in enumerate(parts):
+            size = len(part) + layout.CRC.size if part else 0
+            head += layout.pack_uv(size)
+            if part:
+                body += layout.CRC.pack(Segment(tile, number, index, offset, 0, size).crc(part)) + part
+    return bytes(head + body)
+
+
+def head_limit(header: Header) -> int:
+    """Most bytes that the lengths at the start of a record can take."""
+    return len(header.bands) * (1 + 5 * (1 + len(header.layers)))
+
+
+def tile_floor(header: Header) -> int:
+    """Fewest bytes of a record: all its segments empty."""
+    return sum(band.tile_quality + 1 + len(header.layers) for band in header.bands)
+
+
+def unpack_head(start: bytes, header: Header, tile: int, size: int, where: str) -> list[list[Segment]]:
+    """Segments of a record of `size` bytes, [band][segment], from its first bytes (`head_limit` or all).
+
+    Raises
+    ------
+    FormatError
+        The lengths do not fill the record exactly.
+    """
+    cursor = Cursor(start, where)
+    found: list[tuple[int, int, int, int]] = []
+    for number, meta in enumerate(header.bands):
+        offset = int(cursor.unpack(layout.QUALITY_OFFSET, "quality offset")[0]) if meta.tile_quality else 0
+        lengths = [cursor.uv("segment length") for _ in range(1 + len(header.layers))]
+        if any(0 < length <= layout.CRC.size for length in lengths):
+            raise FormatError(
+                f"{where}, band {number + 1}: segment lengths {lengths[:8]} are too short for a checksum"
+            )
+        if offset and not any(lengths):
+            raise FormatError(f"{where}, band {number + 1}: quality offset {offset} without a segment")
+        found += [(number, index, offset, length) for index, length in enumerate(lengths)]
+    total = cursor.at + sum(length for *_, length in found)
+    if total != size:
+        raise FormatError(f"{where}: segments make {total} bytes, the index says {size}")
+    out: list[list[Segment]] = [[] for _ in header.bands]
+    at = cursor.at
+    for number, index, offset, length in found:
+        out[number].append(Segment(tile, number, index, offset, at, length))
+        at += length
+    return out
+
+
+def unpack_tile(data: bytes, header: Header, tile: int, where: str) -> TileRecord:
+    """The verified record in `data`; `FormatError` or `ChecksumError` naming `where`."""
+    bands = []
+    for segments in unpack_head(data, header, tile, len(data), where):
+        mask, *layers = (part.body(data[part.start : part.start + part.size], where) for part in segments)
+        bands.append(BandRecord(mask, tuple(layers), segments[0].quality_offset))
+    return TileRecord(tuple(bands))
+
+
+def symbols_digest(symbols: npt.NDArray[np.int16]) -> int:
+    """CRC-32C of `symbols`, shape (channels, h, w), int16, as little-endian bytes in C order."""
+    return int(google_crc32c.value(np.ascontiguousarray(symbols, dtype="<i2").tobytes()))
+
+
+def pack_layer(digest: int, stream: bytes) -> bytes:
+    """Body of a layer: the digest of its symbols, then its entropy-coded bytes."""
+    if len(stream) < layout.STREAM_BYTES:
+        raise FormatError(f"an entropy-coded stream of {len(stream)} bytes, fewer than {layout.STREAM_BYTES}")
+    return layout.LAYER_HEAD.pack(digest) + stream
+
+
+def unpack_layer(body: bytes) -> tuple[int, bytes]:
+    """Digest and entropy-coded bytes of a layer that is not empty; `FormatError` where it is too short."""
+    if len(body) < layout.LAYER_HEAD.size + layout.STREAM_BYTES:
+        raise FormatError(f"a layer of {len(body)} bytes has no digest and stream")
+    (digest,) = layout.LAYER_HEAD.unpack(body[: layout.LAYER_HEAD.size])
+    return int(digest), body[layout.LAYER_HEAD.size :]

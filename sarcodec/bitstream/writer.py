@@ -1,0 +1,63 @@
+"""Writing a `.sarc` stream: header, tile records in order, then index and footer. Never seeks."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from sarcodec import limits as lim
+from sarcodec.bitstream.header import Header
+from sarcodec.bitstream.index import pack_index
+from sarcodec.bitstream.tile import TileRecord, pack_tile
+from sarcodec.errors import UsageError
+
+
+class Writer:
+    """Writes one file, front to back.
+
+    Parameters
+    ----------
+    file : BinaryIO
+        Where to write; the header goes out at once.
+    header : Header
+        Checked before anything is written.
+    """
+
+    def __init__(self, file: BinaryIO, header: Header, *, limits: lim.Limits = lim.DEFAULT) -> None:
+        data = header.to_bytes(limits=limits)
+        self.header = header
+        self._file = file
+        self._lengths: list[int] = []
+        self._finished = False
+        self._size = 0
+        self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._size += len(data)
+
+    def add_tile(self, record: TileRecord) -> int:
+        """Write the next tile, row-major, and return the bytes it took.
+
+        Raises
+        ------
+        FormatError
+            The record has other bands or layers than the header.
+        UsageError
+            All tiles are written already.
+        """
+        tile, count = len(self._lengths), self.header.grid.count
+        if tile >= count or self._finished:
+            raise UsageError(f"tile {tile} is one too many for a grid of {count}")
+        data = pack_tile(record, self.header, tile)
+        self._write(data)
+        self._lengths.append(len(data))
+        return len(data)
+
+    def finish(self) -> int:
+        """Write index and footer, return the size of the file; `UsageError` where tiles are missing."""
+        count = self.header.grid.count
+        if len(self._lengths) != count or self._finished:
+            raise UsageError(f"finish after {len(self._lengths)} of {count} tiles, or twice")
+        self._finished = True
+        self._write(pack_index(self._lengths))
+        return self._size

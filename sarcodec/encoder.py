@@ -1,0 +1,186 @@
+"""Encoding: scan, analyse, choose the rate level, code, write."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sarcodec.bitstream.header import Band, Header, Layer, ModelRef
+from sarcodec.bitstream.layout import LayerKind
+from sarcodec.bitstream.tile import BandRecord, TileRecord
+from sarcodec.bitstream.writer import Writer
+from sarcodec.errors import InputError
+from sarcodec.metadata import pack_geo, pack_text
+from sarcodec.model.entropy import LatentCoder
+from sarcodec.model.modelfile import Model
+from sarcodec.parallel import ordered_map
+from sarcodec.scan import BandScan, Source, scale_of, scan_band
+from sarcodec.tile import analyse_tile
+from sarcodec.types import Quantity, Scale, TileGrid
+
+TILE_SIDE = 1024
+"""Pixels: large enough that a tile's 30 bytes of overhead vanish, small enough to decode a window fast."""
+
+Tick = Callable[[str, int, int], None]
+"""Progress: stage, steps done, steps in all."""
+
+
+def one_thread() -> None:
+    """Let torch work with one thread in this thread: tiles run side by side, and results do not depend on `jobs`."""
+    torch.set_num_threads(1)
+
+
+@dataclass
+class Tile:
+    """One band of one tile between analysis and coding."""
+
+    y: npt.NDArray[np.float32]
+    mask: bytes
+
+
+class Latents:
+    """The latents of all bands and tiles: recomputed at each visit, or kept in a temporary file."""
+
+    def __init__(self, scene: Scene, model: Model, *, keep: bool) -> None:
+        self.scene, self.model = scene, model
+        self._file = tempfile.TemporaryFile(prefix="sarcodec-") if keep else None
+        self._slots: dict[tuple[int, int, int], tuple[int, tuple[int, ...], bytes]] = {}
+
+    def tile(self, band: int, at: tuple[int, int]) -> Tile:
+        """Analyse a tile of a band (counted from 0)."""
+        scene = self.scene
+        unit = scene.scans[band].unit_db(self.model.unit_db)
+        y, packed = analyse_tile(
+            scene.source, band + 1, scene.scale, scene.scans[band], unit, self.model, scene.grid, at
+        )
+        return Tile(y, packed)
+
+    def store(self, band: int, at: tuple[int, int], tile: Tile) -> None:
+        """Append a tile to the temporary file."""
+        assert self._file is not None
+        start = self._file.seek(0, 2)
+        self._file.write(tile.y.tobytes())
+        self._file.flush()
+        self._slots[(band, *at)] = (start, tile.y.shape, tile.mask)
+
+    def fetch(self, band: int, at: tuple[int, int]) -> Tile:
+        """A stored tile, or a freshly analysed one where nothing is kept."""
+        if self._file is None:
+            return self.tile(band, at)
+        start, shape, packed = self._slots[(band, *at)]
+        y: npt.NDArray[np.float32] = np.memmap(self._file, np.float32, "r", start, shape)
+        return Tile(np.array(y), packed)
+
+    def close(self) -> None:
+        """Give the temporary file back."""
+        if self._file is not None:
+            self._file.close()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A source with what the first pass over it found."""
+
+    source: Source
+    scale: Scale
+    quantity: Quantity
+    grid: TileGrid
+    scans: tuple[BandScan, ...]
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of all bands together: what bpp is counted over."""
+        return self.grid.width * self.grid.height * len(self.scans)
+
+    @property
+    def places(self) -> list[tuple[int, tuple[int, int]]]:
+        """Every (band, tile) in the order of the file: row-major tiles, bands within."""
+        tiles = [(row, col) for row in range(self.grid.rows) for col in range(self.grid.cols)]
+        return [(band, at) for at in tiles for band in range(len(self.scans))]
+
+
+def survey(source: Source, scale: Scale | None, quantity: Quantity, jobs: int, tick: Tick) -> Scene:
+    """First pass: scale, valid pixels, range and mean of every band."""
+    meta = source.meta
+    if meta.width < 1 or meta.height < 1 or meta.count < 1:
+        raise InputError(f"a raster of {meta.width}x{meta.height} pixels and {meta.count} bands is empty")
+    grid = TileGrid(meta.width, meta.height, TILE_SIDE)
+    chosen = scale_of(source, scale)
+    done = 0
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        tick("scan", done, grid.count * meta.count)
+
+    scans = tuple(scan_band(source, band, chosen, grid, jobs, advance) for band in range(1, meta.count + 1))
+    return Scene(source, chosen, quantity, grid, scans)
+
+
+def spool(latents: Latents, jobs: int, tick: Tick) -> None:
+    """Analyse the whole scene into the temporary file, so that levels can be tried without the transform."""
+    places = latents.scene.places
+
+    def work(place: tuple[int, tuple[int, int]]) -> Tile:
+        return latents.tile(*place)
+
+    for done, (place, tile) in enumerate(zip(places, ordered_map(work, places, jobs, one_thread), strict=True)):
+        latents.store(*place, tile)
+        tick("analyse", done + 1, len(places))
+
+
+def header_of(scene: Scene, model: Model, level: int) -> Header:
+    """The header of a scene coded at `level`."""
+    meta = scene.source.meta
+    bands = []
+    for scan in scene.scans:
+        span: tuple[Any, Any] = (scan.span.vmin, scan.span.vmax) if scan.span else (0, 0)
+        unit = scan.unit_db(model.unit_db)
+        bands.append(Band(scan.mean_db, unit, level, *span, palette=scan.palette.bits))
+    kinds = [LayerKind.BASE] + [LayerKind.ENHANCEMENT] * (len(model.layers) - 1)
+    return Header(
+        width=meta.width,
+        height=meta.height,
+        dtype=meta.dtype,
+        scale=scene.scale,
+        bands=tuple(bands),
+        layers=tuple(Layer(kind, n) for kind, n in zip(kinds, model.layers, strict=True)),
+        model=ModelRef(model.id, model.entropy_digest, model.synthesis_digest),
+        quantity=scene.quantity,
+        tile_side=scene.grid.side,
+        geo=pack_geo(meta),
+        text=pack_text(meta),
+    )
+
+
+def write(file: BinaryIO, latents: Latents, model: Model, level: int, jobs: int, tick: Tick) -> int:
+    """Code every tile at `level` and write the file front to back; returns its size in bytes."""
+    scene = latents.scene
+    writer = Writer(file, header_of(scene, model, level))
+    coder = LatentCoder(model, level)
+
+    def work(place: tuple[int, tuple[int, int]]) -> BandRecord:
+        tile = latents.fetch(*place)
+        return BandRecord(tile.mask, coder.encode(tile.y).layers)
+
+    places, records = scene.places, []
+    for done, record in enumerate(ordered_map(work, places, jobs, one_thread)):
+        records.append(record)
+        if len(records) == len(scene.scans):
+            writer.add_tile(TileRecord(tuple(records)))
+            records.clear()
+        tick("code", done + 1, len(places))
+    return writer.finish()
+
+
+def encode_to(path: Path, latents: Latents, model: Model, level: int, jobs: int, tick: Tick) -> int:
+    """:func:`write` into a file that is made anew."""
+    with path.open("wb") as file:
+        return write(file, latents, model, level, jobs, tick)

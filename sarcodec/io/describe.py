@@ -1,0 +1,136 @@
+"""An open rasterio dataset's metadata as :class:`RasterMeta`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+
+from sarcodec.errors import InputError
+from sarcodec.georef import Transform
+from sarcodec.io import residue
+from sarcodec.io.gdal import Complaints
+from sarcodec.metadata import BandMeta, Gcp, RasterMeta, Tags
+
+_STRUCTURAL = {"IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "RPC", residue.NAMESPACE}
+"""Namespaces that GDAL makes up from the file, or that other fields hold."""
+
+
+def describe(dataset: Any) -> RasterMeta:
+    """Metadata of `dataset`, with what an earlier sink put aside for want of a place in GeoTIFF.
+
+    Raises
+    ------
+    InputError
+        The bands differ in nodata, or a tag is not UTF-8.
+    """
+    return residue.restore(native(dataset), dataset.tags(ns=residue.NAMESPACE).get(residue.KEY, ""))
+
+
+def native(dataset: Any) -> RasterMeta:
+    """Metadata as GDAL gives it.
+
+    Raises
+    ------
+    InputError
+        The bands differ in nodata, or a tag is not UTF-8.
+    """
+    hint = "Rewrite or remove it first; it could not be given back as it is."
+    try:
+        with Complaints() as complaints:
+            meta = _native(dataset)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{dataset.name}: a text is not UTF-8: {error.object!r:.60}", hint=hint) from error
+    for text in complaints.texts:
+        if "Failed to decode" in text:  # rasterio leaves such a tag out
+            raise InputError(f"{dataset.name}: a tag is not UTF-8: {text:.120}", hint=hint)
+    return meta
+
+
+def _native(dataset: Any) -> RasterMeta:
+    gcps, gcp_crs = dataset.gcps
+    return RasterMeta(
+        width=dataset.width,
+        height=dataset.height,
+        count=dataset.count,
+        dtype=dataset.dtypes[0],
+        nodata=_common_nodata(dataset),
+        crs=_crs_text(dataset.crs),
+        transform=_transform(dataset),
+        gcps=tuple(Gcp(g.row, g.col, g.x, g.y, g.z or 0.0, g.id or "", g.info or "") for g in gcps),
+        gcp_crs=_crs_text(gcp_crs),
+        rpcs=dataset.tags(ns="RPC") or None,
+        tags=_tags(dataset, 0),
+        bands=tuple(
+            BandMeta(
+                description=dataset.descriptions[band - 1],
+                unit=dataset.units[band - 1] or None,
+                scale=dataset.scales[band - 1],
+                offset=dataset.offsets[band - 1],
+                colorinterp=dataset.colorinterp[band - 1].name,
+                tags=_tags(dataset, band),
+            )
+            for band in dataset.indexes
+        ),
+    )
+
+
+def _common_nodata(dataset: Any) -> float | None:
+    first, *others = dataset.nodatavals
+    for band, value in enumerate(others, 2):
+        if value != first and not (
+            value is not None and first is not None and math.isnan(value) and math.isnan(first)
+        ):
+            raise InputError(
+                f"{dataset.name}: nodata is {first} in band 1, {value} in band {band}",
+                hint="Give all bands one nodata value, or code them as files of their own.",
+            )
+    return None if first is None else float(first)
+
+
+def _transform(dataset: Any) -> Transform | None:
+    a, b, c, d, e, f = tuple(dataset.transform)[:6]
+    # GDAL says identity where there is none, and does not tell the two apart.
+    return None if (a, b, c, d, e, f) == (1, 0, 0, 0, 1, 0) else (a, b, c, d, e, f)
+
+
+def _tags(dataset: Any, band: int) -> Tags:
+    namespaces = {"", *dataset.tag_namespaces(band)} - _STRUCTURAL
+    tags = {name: dict(dataset.tags(band, ns=name or None)) for name in sorted(namespaces)}
+    return {name: items for name, items in tags.items() if items}
+
+
+def _crs_text(crs: CRS | None) -> str | None:
+    """``"EPSG:n"`` or the first of WKT2 and WKT1 from which the very same CRS can be made again."""
+    if not crs:
+        return None
+    code = crs.to_epsg(confidence_threshold=100)
+    texts = [] if code is None else [f"EPSG:{code}"]
+    texts += [crs.to_wkt(version="WKT2_2019"), crs.to_wkt()]
+    return next((text for text in texts if _makes(text, crs)), texts[-1])
+
+
+def crs_from_text(text: str) -> CRS:
+    """The CRS of a text that `RasterMeta` holds; the text alone decides, no file or address it may name.
+
+    Raises
+    ------
+    CRSError
+        The text is neither ``"EPSG:n"`` nor WKT.
+    """
+    digits = text.removeprefix("EPSG:")
+    return (
+        CRS.from_epsg(int(digits))
+        if digits != text and digits.isdecimal() and len(digits) < 10
+        else CRS.from_wkt(text)
+    )
+
+
+def _makes(text: str, crs: CRS) -> bool:
+    try:
+        made = crs_from_text(text)
+    except CRSError:
+        return False
+    return bool(made == crs and made.to_wkt() == crs.to_wkt())

@@ -1,0 +1,1 @@
+"""Pack a folder of GeoTIFFs into one array file for training."""

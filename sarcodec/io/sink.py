@@ -1,0 +1,230 @@
+"""A tiled GeoTIFF that appears only when it is complete."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import rasterio
+from rasterio.io import MemoryFile
+from rasterio.windows import Window as GdalWindow
+
+from sarcodec import atomic
+from sarcodec.errors import OutputExistsError, UsageError, WriteError
+from sarcodec.io import gdal, residue
+from sarcodec.io.apply import apply, profile
+from sarcodec.io.describe import describe, native
+from sarcodec.io.source import check_window
+from sarcodec.metadata import RasterMeta, to_fields
+from sarcodec.types import Window
+
+_SIDECARS = (".aux.xml", ".ovr", ".msk")
+"""What GDAL would read as part of the file beside which it lies."""
+
+_YES = ("YES", "TRUE", "ON", "1")
+
+
+class RasterSink:
+    """A GeoTIFF opened for writing, a context manager.
+
+    The file is complete, checked and in place when the block ends; where the block raises, nothing is left.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to write.
+    meta : RasterMeta
+        All of it is stored in the file itself, none beside it.
+    overwrite : bool
+        Whether an existing file, and what belongs to it (.aux.xml, .ovr, .msk), may be replaced.
+    options : mapping of str to str, optional
+        GDAL's creation options for GeoTIFF, in place of or on top of: 256-pixel tiles, bands one after
+        the other, DEFLATE with the predictor for the pixel type, BigTIFF where it may be needed.
+
+    Raises
+    ------
+    OutputExistsError
+        The file exists and `overwrite` is false.
+    WriteError
+        The file could not be written completely.
+    UsageError
+        GDAL does not accept `options`, or does not understand the CRS in `meta`.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        meta: RasterMeta,
+        *,
+        overwrite: bool,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.meta = meta
+        self._overwrite = overwrite
+        self._options = _creation_options(meta.dtype, options or {})
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> RasterSink:
+        self._session = self._open()
+        self._dataset = self._session.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session.__exit__(kind, error, trace)
+
+    def write(self, band: int, array: np.ndarray[Any, np.dtype[Any]], window: Window) -> None:
+        """Write pixels; may be called from several threads.
+
+        Windows that fall together with the file's 256-pixel tiles are the fastest to write.
+
+        Parameters
+        ----------
+        band : int
+            Counted from 1.
+        array : ndarray, shape (window.height, window.width), dtype `meta.dtype`
+            Stored values, before any scale and offset.
+        window : Window
+            Within the raster.
+
+        Raises
+        ------
+        UsageError
+            Band, window, shape or dtype do not fit the raster.
+        WriteError
+            The disk is full, for example.
+        """
+        check_window(self.meta, band, window)
+        if array.shape != (window.height, window.width) or array.dtype != self.meta.dtype:
+            raise UsageError(
+                f"an array of {array.dtype} {array.shape} does not fill the window",
+                hint=f"Give {self.meta.dtype} {(window.height, window.width)}.",
+            )
+        where = GdalWindow(window.col, window.row, window.width, window.height)
+        with self._lock, gdal.writing(), self._failing():
+            self._dataset.write(array, band, window=where)
+
+    @contextmanager
+    def _open(self) -> Iterator[Any]:
+        self._check_sidecars()
+        with atomic.replacing(self.path, overwrite=self._overwrite) as partial:
+            dataset = self._create(partial)
+            try:
+                yield dataset
+            except BaseException:
+                with suppress(*gdal.GdalErrors), gdal.writing():
+                    dataset.close()
+                raise
+            with self._failing(), gdal.writing():
+                dataset.close()
+            self._verify(partial)
+        for sidecar in self._sidecars():
+            sidecar.unlink(missing_ok=True)
+
+    def _create(self, partial: Path) -> Any:
+        found = self._trial()
+        with self._failing(), gdal.writing(), gdal.opening():
+            dataset = rasterio.open(partial, "w", driver="GTiff", **profile(self.meta), **self._options)
+            apply(dataset, self.meta)
+            rest = residue.record(self.meta, found)
+            if rest:
+                dataset.update_tags(ns=residue.NAMESPACE, **{residue.KEY: rest})
+        return dataset
+
+    def _trial(self) -> RasterMeta:
+        """What GDAL reads back of the metadata, tried with a raster of one pixel in memory."""
+        try:
+            with gdal.writing(), gdal.opening(), gdal.Complaints() as complaints, MemoryFile() as memory:
+                arguments = {**profile(self.meta), "width": 1, "height": 1, **self._options}
+                with memory.open(driver="GTiff", **arguments) as dataset:
+                    apply(dataset, self.meta)
+                with memory.open() as dataset:
+                    found = native(dataset)
+        except gdal.GdalErrors as error:
+            raise _not_accepted(gdal.reason(error)) from error
+        for text in complaints.texts:
+            if "creation option" in text:
+                raise _not_accepted(text)
+        return replace(found, width=self.meta.width, height=self.meta.height)
+
+    def _verify(self, partial: Path) -> None:
+        # GDAL flushes blocks when it closes, and then reports no failure.
+        size = partial.stat().st_size
+        with (
+            self._failing(),
+            gdal.writing(),
+            gdal.opening(),
+            rasterio.open(partial, driver="GTiff") as dataset,
+        ):
+            found, wanted = to_fields(describe(dataset)), to_fields(self.meta)
+            if found != wanted:
+                keys = sorted(
+                    key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key)
+                )
+                raise WriteError(
+                    f"{self.path} could not be written: metadata fields {', '.join(keys)} did not survive",
+                    hint="Report this with the input's gdalinfo.",
+                )
+            if self._options.get("SPARSE_OK", "NO") not in _YES and not all(_blocks_within(dataset, size)):
+                raise WriteError(
+                    f"{self.path} could not be written: blocks are missing from the file",
+                    hint="Check the free space and quota of its folder. Nothing was left behind.",
+                )
+            for band in dataset.indexes:
+                (_, last), *_ = reversed(list(dataset.block_windows(band)))
+                dataset.read(band, window=last)
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except gdal.GdalErrors as error:
+            raise atomic.write_error(self.path, OSError(gdal.reason(error))) from error
+
+    def _sidecars(self) -> list[Path]:
+        return [self.path.with_name(self.path.name + ending) for ending in _SIDECARS]
+
+    def _check_sidecars(self) -> None:
+        for sidecar in self._sidecars():
+            if sidecar.exists() and not self._overwrite:
+                raise OutputExistsError(
+                    f"{sidecar} exists and would be taken for a part of {self.path.name}",
+                    hint="Remove it, choose another name, or allow overwriting.",
+                )
+
+
+def _creation_options(dtype: str, given: Mapping[str, str]) -> dict[str, str]:
+    """GDAL's creation options, upper case: the defaults as far as they go with those `given`."""
+    chosen = {key.upper(): str(value).upper() for key, value in given.items()}
+    options = {"TILED": "YES", "COMPRESS": "DEFLATE", "INTERLEAVE": "BAND", "BIGTIFF": "IF_SAFER"} | chosen
+    if options["TILED"] in _YES:
+        options = {"BLOCKXSIZE": "256", "BLOCKYSIZE": "256"} | options
+    if options["COMPRESS"] in ("DEFLATE", "LZW", "ZSTD"):
+        # 2 takes differences of integers, 3 of a float's bytes.
+        options.setdefault("PREDICTOR", "3" if dtype.startswith("float") else "2")
+    return options
+
+
+def _not_accepted(reason: str) -> UsageError:
+    return UsageError(
+        f"GDAL cannot make such a GeoTIFF: {reason}",
+        hint="The creation options stand at https://gdal.org/drivers/raster/gtiff.html",
+    )
+
+
+def _blocks_within(dataset: Any, size: int) -> Iterator[bool]:
+    """Whether each block of the file has a place and ends before byte `size`."""
+    for band in dataset.indexes:
+        for (row, col), _ in dataset.block_windows(band):
+            start = dataset.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", band)
+            length = dataset.get_tag_item(f"BLOCK_SIZE_{col}_{row}", "TIFF", band)
+            yield start is not None and length is not None and int(start) + int(length) <= size

@@ -1,0 +1,1 @@
+"""The networks: transforms, integer entropy networks, quantiser, tables. Torch is imported only here and in `train`."""

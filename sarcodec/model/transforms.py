@@ -1,0 +1,199 @@
+"""Analysis transform g_a and synthesis transform g_s.
+
+Both start as a modulated lapped transform (Malvar, *Signal Processing with Lapped Transforms*, 1992;
+sine window, 16 coefficients a side, support 32) and add a convolutional branch whose output starts at zero.
+A latent at (i, j) covers the pixels [16 i - 8, 16 i + 24) x [16 j - 8, 16 j + 24).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+STRIDE = 16
+"""Pixels between two latents."""
+OVERLAP = STRIDE // 2
+"""Pixels by which a latent's support reaches beyond its own 16 pixels."""
+REACH = 4
+"""Latents on each side that a pixel, or pixels / 16 that a latent, depends on."""
+
+
+def sine_window(size: int = STRIDE) -> Tensor:
+    """Sine window of 2 * size samples, float64."""
+    return torch.sin((torch.arange(2 * size, dtype=torch.float64) + 0.5) * (math.pi / (2 * size)))
+
+
+def lapped_basis(channels: int, size: int = STRIDE) -> Tensor:
+    """The `channels` lowest-frequency separable MLT basis functions.
+
+    Returns
+    -------
+    Tensor, shape (channels, 2 * size, 2 * size), float32
+        Orthonormal under shifts by `size`, ordered by u^2 + v^2 of the frequency (u, v).
+    """
+    n = torch.arange(2 * size, dtype=torch.float64)
+    k = torch.arange(size, dtype=torch.float64)[:, None]
+    phase = (n + 0.5 + size / 2) * (k + 0.5) * (math.pi / size)
+    basis = sine_window(size) * math.sqrt(2 / size) * torch.cos(phase)
+    order = sorted(
+        ((u, v) for u in range(size) for v in range(size)),
+        key=lambda uv: ((uv[0] + 0.5) ** 2 + (uv[1] + 0.5) ** 2, uv),
+    )
+    rows = [torch.outer(basis[u], basis[v]) for u, v in order[:channels]]
+    return torch.stack(rows).float()
+
+
+def _quarters(basis: Tensor, size: int = STRIDE) -> Tensor:
+    """(C, 2s, 2s) kernels as the (C, s*s, 2, 2) kernels of a 2x2 convolution over s-by-s blocks."""
+    c = basis.shape[0]
+    return basis.reshape(c, 2, size, 2, size).permute(0, 2, 4, 1, 3).reshape(c, size * size, 2, 2)
+
+
+def to_blocks(x: Tensor, size: int) -> Tensor:
+    """(B, 1, H, W) -> (B, size*size, H/size, W/size), stored channels last."""
+    b, _, h, w = x.shape
+    blocks = x.reshape(b, h // size, size, w // size, size).permute(0, 1, 3, 2, 4)
+    return blocks.reshape(b, h // size, w // size, size * size).permute(0, 3, 1, 2)
+
+
+def from_blocks(x: Tensor, size: int) -> Tensor:
+    """Inverse of :func:`to_blocks`."""
+    b, _, h, w = x.shape
+    blocks = x.permute(0, 2, 3, 1).reshape(b, h, w, size, size).permute(0, 1, 3, 2, 4)
+    return blocks.reshape(b, 1, h * size, w * size)
+
+
+class Border(nn.Module):
+    """Orthogonal boundary handling: no latent beyond the raster, no error up to its edge.
+
+    Outside the raster the image continues as its own mirror image times a weight that makes the
+    folded signal of the outermost latents equal to the pixels themselves (odd on the left and top,
+    even on the right and bottom, as the MLT's symmetries are). `gain` undoes the window there.
+    """
+
+    weight: Tensor
+    gain: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        w = sine_window()
+        inner, outer = w[OVERLAP : 2 * OVERLAP], w[:OVERLAP].flip(0)
+        self.register_buffer("weight", ((1 - inner) / outer).float(), persistent=False)
+        self.register_buffer("gain", (1 / inner).float(), persistent=False)
+
+    def extend(self, x: Tensor) -> Tensor:
+        """(B, 1, H, W) -> (B, 1, H + 16, W + 16), 8 pixels on each side."""
+        for dim in (2, 3):
+            t = self.weight.to(x.dtype)
+            t = t[:, None] if dim == 2 else t
+            head = x.narrow(dim, 0, OVERLAP) * -t
+            tail = x.flip(dim).narrow(dim, 0, OVERLAP) * t
+            x = torch.cat((head.flip(dim), x, tail.flip(dim).flip(dim)), dim)
+        return x
+
+    def correct(self, x: Tensor) -> Tensor:
+        """Undo the window in the outer 8 pixels of an overlap-added image."""
+        for dim in (2, 3):
+            g = torch.ones(x.shape[dim], dtype=x.dtype, device=x.device)
+            g[:OVERLAP] = self.gain.to(x.dtype)
+            g[-OVERLAP:] = self.gain.to(x.dtype).flip(0)
+            x = x * (g[:, None] if dim == 2 else g)
+        return x
+
+
+class Residual(nn.Module):
+    """x + 1x1(relu(3x3(x)))."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv3 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape in and out."""
+        return x + self.conv1(F.relu(self.conv3(x)))
+
+
+class AnalysisTransform(nn.Module):
+    """g_a: image -> latents.
+
+    Parameters
+    ----------
+    channels : int
+        Latent channels.
+    wide, deep : int
+        Channels of the branch at strides 8 and 16.
+    wide_blocks, deep_blocks : int
+        Residual blocks at strides 8 and 16.
+    """
+
+    def __init__(self, channels: int, wide: int, deep: int, wide_blocks: int, deep_blocks: int) -> None:
+        super().__init__()
+        self.border = Border()
+        self.lapped = nn.Conv2d(STRIDE**2, channels, 2, bias=False)
+        self.lapped.weight.data = _quarters(lapped_basis(channels))
+        self.branch = wide > 0
+        if self.branch:
+            self.stem = nn.Conv2d(64, wide, 2)
+            self.wide = nn.Sequential(*(Residual(wide) for _ in range(wide_blocks)))
+            self.down = nn.Conv2d(wide, deep, 2, stride=2)
+            self.join = nn.Conv2d(channels, deep, 1)
+            self.deep = nn.Sequential(*(Residual(deep) for _ in range(deep_blocks)))
+            self.out = nn.Conv2d(deep, channels, 1)
+            nn.init.zeros_(self.out.weight)
+            nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 1, H, W) normalised dB, H and W multiples of 16 -> (B, C, H/16, W/16)."""
+        e = self.border.extend(x)
+        y: Tensor = self.lapped(to_blocks(e, STRIDE))
+        if self.branch:
+            inner = e[:, :, OVERLAP // 2 : -(OVERLAP // 2), OVERLAP // 2 : -(OVERLAP // 2)]
+            h = F.relu(self.stem(to_blocks(inner, STRIDE // 2)))
+            h = self.down(self.wide(h)) + self.join(y)
+            y = y + self.out(F.relu(self.deep(h)))
+        return y
+
+
+class SynthesisTransform(nn.Module):
+    """g_s: dequantised latents -> image. Parameters as for :class:`AnalysisTransform`; `levels` rate anchors."""
+
+    def __init__(
+        self, channels: int, wide: int, deep: int, wide_blocks: int, deep_blocks: int, levels: int
+    ) -> None:
+        super().__init__()
+        self.border = Border()
+        self.lapped = nn.Conv2d(channels, STRIDE**2, 2, bias=False)
+        quarters = _quarters(lapped_basis(channels))
+        self.lapped.weight.data = quarters.permute(1, 0, 2, 3).flip(2, 3).contiguous()
+        self.branch = wide > 0
+        if self.branch:
+            self.join = nn.Conv2d(channels, deep, 1)
+            self.modulate = nn.Parameter(torch.zeros(levels, 2 * deep))
+            self.deep = nn.Sequential(*(Residual(deep) for _ in range(deep_blocks)))
+            self.up = nn.Conv2d(deep, 4 * wide, 1)
+            self.wide = nn.Sequential(*(Residual(wide) for _ in range(wide_blocks)))
+            self.out = nn.Conv2d(wide, 64, 2)
+            nn.init.zeros_(self.out.weight)
+            nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+
+    def forward(self, y: Tensor, modulation: Tensor | None = None) -> Tensor:
+        """(B, C, h, w) -> (B, 1, 16 h, 16 w) normalised dB.
+
+        `modulation` is the row of `modulate` for the rate level, shape (B or 1, 2 * deep).
+        """
+        blocks = self.lapped(F.pad(y, (1, 1, 1, 1)))
+        x = from_blocks(blocks, STRIDE)[:, :, OVERLAP:-OVERLAP, OVERLAP:-OVERLAP]
+        x = self.border.correct(x)
+        if self.branch:
+            assert modulation is not None
+            scale, shift = modulation[:, :, None, None].chunk(2, dim=1)
+            h = self.deep(self.join(y) * (1 + scale) + shift)
+            h = F.relu(F.pixel_shuffle(self.up(F.relu(h)), 2))
+            fine = self.out(F.pad(self.wide(h), (1, 1, 1, 1)))
+            crop = OVERLAP // 2
+            x = x + from_blocks(fine, STRIDE // 2)[:, :, crop:-crop, crop:-crop]
+        return x

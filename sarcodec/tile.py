@@ -1,0 +1,123 @@
+"""One tile of one band: pixels to latents, latents to pixels. The only place where the two worlds touch.
+
+The transforms run over the raster as if it were one image: a tile is computed with a halo of `REACH` latents of
+its neighbours, cut at the raster's edges, and what the halo spoils is cut off again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sarcodec.bitstream import mask
+from sarcodec.fill import fill_invalid
+from sarcodec.invalid import InvalidPalette
+from sarcodec.model.modelfile import Model
+from sarcodec.model.transforms import REACH, STRIDE
+from sarcodec.radiometry import BandRange, finish, to_db
+from sarcodec.scan import BandScan, Source
+from sarcodec.types import Scale, TileGrid, Window
+
+Latents = npt.NDArray[Any]
+
+
+def latent_window(grid: TileGrid, row: int, col: int, reach: int = 0) -> Window:
+    """Latents of a tile and `reach` more on each side, as far as the raster goes."""
+    pixels = grid.window(row, col)
+    top, left = max(0, pixels.row // STRIDE - reach), max(0, pixels.col // STRIDE - reach)
+    bottom = min(-(-grid.height // STRIDE), -(-pixels.bottom // STRIDE) + reach)
+    right = min(-(-grid.width // STRIDE), -(-pixels.right // STRIDE) + reach)
+    return Window(left, top, right - left, bottom - top)
+
+
+def analyse_tile(
+    source: Source, band: int, scale: Scale, scan: BandScan, unit_db: float, model: Model, grid: TileGrid, at: tuple[int, int]
+) -> tuple[Latents, bytes]:  # fmt: skip
+    """Read a tile with its halo and transform it.
+
+    Parameters
+    ----------
+    band : int
+        Counted from 1.
+    unit_db : float
+        dB in one network unit, as the header stores it.
+    at : tuple of int
+        Row and column of the tile.
+
+    Returns
+    -------
+    y : float32 array, shape (channels, h, w)
+        Latents of the tile.
+    packed : bytes
+        Class map of the tile, packed.
+    """
+    inner, region = latent_window(grid, *at), latent_window(grid, *at, REACH)
+    left, top = region.col * STRIDE, region.row * STRIDE
+    pixels = Window(
+        left, top, min(grid.width - left, region.width * STRIDE), min(grid.height - top, region.height * STRIDE)
+    )
+    values = source.read(band, pixels)
+    classes = scan.palette.class_map(values)
+    db = fill_invalid(to_db(values, scale), classes == 0)
+    x = (db - np.float32(np.float32(scan.mean_db))) / np.float32(unit_db)
+    ragged = (region.height * STRIDE - pixels.height, region.width * STRIDE - pixels.width)
+    x = np.pad(x, ((0, ragged[0]), (0, ragged[1])), mode="edge")
+    rows, cols = inner.inside(region)
+    y = model.analyse(np.ascontiguousarray(x, dtype=np.float32))[:, rows, cols]
+    here = grid.window(*at).inside(pixels)
+    return np.ascontiguousarray(y), mask.pack(np.ascontiguousarray(classes[here]))
+
+
+def synthesise_tile(
+    latents: Callable[[int, int], Latents], model: Model, level: int, grid: TileGrid, at: tuple[int, int]
+) -> npt.NDArray[np.float32]:
+    """Pixels of a tile from its latents and those of its neighbours.
+
+    Parameters
+    ----------
+    latents : callable
+        Decoded latents of the tile in a given row and column, int, shape (channels, h, w).
+    level : int
+        Rate level of the band.
+
+    Returns
+    -------
+    float32 array, shape (height, width) of the tile, in network units
+    """
+    region = latent_window(grid, *at, REACH)
+    y_hat: Latents | None = None
+    for row in range(max(0, at[0] - 1), min(grid.rows, at[0] + 2)):
+        for col in range(max(0, at[1] - 1), min(grid.cols, at[1] + 2)):
+            there = latent_window(grid, row, col)
+            common = there.intersect(region)
+            if common is None:
+                continue
+            part = latents(row, col)
+            if y_hat is None:
+                y_hat = np.zeros((part.shape[0], region.height, region.width), dtype=part.dtype)
+            y_hat[(slice(None), *common.inside(region))] = part[(slice(None), *common.inside(there))]
+    assert y_hat is not None
+    x = model.synthesise(y_hat, level)
+    window = grid.window(*at)
+    top, left = window.row - region.row * STRIDE, window.col - region.col * STRIDE
+    return x[top : top + window.height, left : left + window.width]
+
+
+def tile_values(
+    x: npt.NDArray[np.float32],
+    packed: bytes,
+    offset: float,
+    unit: float,
+    span: BandRange,
+    palette: InvalidPalette,
+    scale: Scale,
+    nodata: float | None,
+) -> npt.NDArray[Any]:
+    """Native values of a tile from network units, with its invalid pixels put back exactly."""
+    db = x * np.float32(unit) + np.float32(offset)
+    values = finish(db, span, scale, palette, nodata)
+    shape = (x.shape[0], x.shape[1])
+    return palette.restore(values, mask.unpack(packed, shape, len(palette))) if packed else values

@@ -1,0 +1,1 @@
+"""Training of the networks: data, loss, loop, calibration and export."""

@@ -1,0 +1,119 @@
+"""Random crops from a packed file of scenes.
+
+A packed file is a flat ``.npy`` of uint16 codes, dB = code * 0.008 - 100 in the low 15 bits, the top bit set where
+a pixel is not data (it then holds a harmless fill value), beside a ``.json`` that lists the scenes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sarcodec.errors import InputError
+from sarcodec.train.network import UNIT_DB
+
+CODE_DB = 0.008
+"""Decibels a code step stands for."""
+CODE_ZERO = -100.0
+"""Decibels of code 0."""
+INVALID = 1 << 15
+"""Flag of a pixel that is not data."""
+CLASS_WEIGHTS = {"grd": 4.0, "multilook": 4.0, "rtc": 0.5, "slc": 0.5, "clean": 0.5}
+"""How often a pixel of a class is drawn; 1 for classes not named here."""
+SERIES_WEIGHT = 0.4
+"""Extra factor for scenes that show one place on many dates."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One band of one raster inside the packed file."""
+
+    name: str
+    band: int
+    cls: str
+    offset: int
+    height: int
+    width: int
+
+    @property
+    def weight(self) -> float:
+        """Relative chance to be drawn, all its pixels together."""
+        series = SERIES_WEIGHT if "reservoir" in self.name else 1.0
+        return self.height * self.width * CLASS_WEIGHTS.get(self.cls, 1.0) * series
+
+
+class PackedScenes:
+    """Crops from a packed file.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.npy``; the list of scenes lies beside it with the suffix ``.json``.
+    crop : int
+        Side of a crop in pixels; smaller scenes are left out.
+
+    Raises
+    ------
+    InputError
+        A file is missing, or no scene is large enough.
+    """
+
+    def __init__(self, path: Path, crop: int) -> None:
+        try:
+            self.codes = np.load(path, mmap_mode="r")
+            listing = json.loads(path.with_suffix(".json").read_text())
+        except OSError as error:
+            raise InputError(f"cannot read packed scenes {path}: {error}", hint="Pack a folder first.") from error
+        self.scenes = [s for s in (Scene(**row) for row in listing) if min(s.height, s.width) >= crop]
+        if not self.scenes:
+            raise InputError(f"no scene of at least {crop}x{crop} pixels in {path}", hint="Use a smaller crop.")
+        weights = np.array([s.weight for s in self.scenes])
+        self.chances = weights / weights.sum()
+        self.crop = crop
+
+    def batch(self, size: int, rng: np.random.Generator, *, augment: bool) -> tuple[Tensor, Tensor]:
+        """Draw crops.
+
+        Returns
+        -------
+        x : Tensor, shape (size, 1, crop, crop), float32
+            dB about a per-crop offset, in units of UNIT_DB.
+        valid : Tensor, same shape, float32
+            1 where a pixel is data.
+        """
+        xs, valids = [], []
+        while len(xs) < size:
+            scene = self.scenes[rng.choice(len(self.scenes), p=self.chances)]
+            db, valid = self._crop(scene, rng)
+            if valid.mean() < 0.5:
+                continue
+            x = db - db[valid].mean()
+            if augment:
+                turn = int(rng.integers(8))
+                x, valid = _turn(x, turn), _turn(valid, turn)
+                x = x * rng.uniform(0.85, 1.2) + rng.normal(0, 2.5)
+            xs.append(x / UNIT_DB)
+            valids.append(valid)
+        return _stack(xs), _stack(valids)
+
+    def _crop(self, scene: Scene, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        top = int(rng.integers(scene.height - self.crop + 1))
+        left = int(rng.integers(scene.width - self.crop + 1))
+        flat = self.codes[scene.offset : scene.offset + scene.height * scene.width]
+        codes = flat.reshape(scene.height, scene.width)[top : top + self.crop, left : left + self.crop]
+        return (codes & (INVALID - 1)) * np.float32(CODE_DB) + np.float32(CODE_ZERO), codes < INVALID
+
+
+def _turn(x: np.ndarray, which: int) -> np.ndarray:
+    """One of the eight symmetries of the square."""
+    x = np.rot90(x, which & 3)
+    return x[:, ::-1] if which & 4 else x
+
+
+def _stack(arrays: list[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays)[:, None].astype(np.float32))

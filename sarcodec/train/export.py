@@ -1,0 +1,115 @@
+"""Turn a trained network into a model file: integers, tables, half-precision transforms."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from compressai._CXX import pmf_to_quantized_cdf
+from torch import Tensor
+
+from sarcodec.model import modelfile
+from sarcodec.model.hyper import FRACTION
+from sarcodec.model.integer import IntConv2d
+from sarcodec.model.levels import STEPS, power_table
+from sarcodec.model.tables import PRECISION, SCALES, WIDEST, scale_deviations
+from sarcodec.train.network import UNIT_DB, SarNet
+
+FIRST_CODED = 1
+"""Latents of the narrowest table are not coded: a nonzero symbol there is one in a million."""
+HYPER_SILENT = 1e-4
+"""A hyper-latent channel with less chance than this of anything but zero is not coded."""
+
+
+def quantised_tables(pmfs: list[np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
+    """Cumulative counts of probability mass functions, each centred on 0 and of odd length.
+
+    Returns
+    -------
+    cdf : Tensor, shape (tables, longest), int32
+    size, offset : Tensor, shape (tables,), int32
+    """
+    rows, sizes, offsets = [], [], []
+    for pmf in pmfs:
+        tail = max(1.0 - float(pmf.sum()), 2.0**-PRECISION)
+        row = pmf_to_quantized_cdf([*np.maximum(pmf, 1e-9).tolist(), tail], PRECISION)
+        rows.append(row)
+        sizes.append(len(row))
+        offsets.append(-(len(pmf) // 2))
+    cdf = torch.zeros(len(rows), max(sizes), dtype=torch.int32)
+    for i, row in enumerate(rows):
+        cdf[i, : len(row)] = torch.tensor(row, dtype=torch.int32)
+    return cdf, torch.tensor(sizes, dtype=torch.int32), torch.tensor(offsets, dtype=torch.int32)
+
+
+def gaussian_pmf(deviation: float) -> np.ndarray:
+    """Mass of a zero-mean Gaussian in unit bins, cut where a tail holds less than 2^-17 or at WIDEST."""
+    half = int(min(WIDEST, max(1, math.ceil(4.3 * deviation + 0.5))))
+    edges = (np.arange(-half, half + 2) - 0.5) / (deviation * math.sqrt(2))
+    cumulative = np.array([0.5 * (1 + math.erf(e)) for e in edges])
+    return np.diff(cumulative)
+
+
+@torch.no_grad()
+def hyper_pmfs(net: SarNet) -> list[np.ndarray]:
+    """Mass of each hyper-latent channel under CompressAI's factorised density, on integers about 0."""
+    half = 40
+    grid = torch.arange(-half, half + 1, dtype=torch.float32).expand(net.shape.hyper, 1, -1)
+    mass = net.entropy_bottleneck._likelihood(grid.contiguous(), stop_gradient=True)[0][:, 0].cpu().numpy()
+    return [_trimmed(row) for row in mass.astype(np.float64)]
+
+
+def _trimmed(pmf: np.ndarray) -> np.ndarray:
+    """Drop symmetric tails that hold less than one count together."""
+    half = len(pmf) // 2
+    while half > 1 and pmf[0] + pmf[-1] < 2.0**-PRECISION:
+        pmf, half = pmf[1:-1], half - 1
+    return pmf
+
+
+def tensors_of(net: SarNet) -> dict[str, Tensor]:
+    """All tensors of the model file, with tables from the trained densities."""
+    net = net.cpu().eval()
+    tensors: dict[str, Tensor] = {}
+    for name, value in net.g_a.state_dict().items():
+        tensors[f"analysis/g_a.{name}"] = value.half()
+    for name, value in net.entropy.h_a.state_dict().items():
+        tensors[f"analysis/h_a.{name}"] = value.half()
+    tensors["analysis/deviation_log2"] = net.deviation_log2.float()
+    for name, value in net.g_s.state_dict().items():
+        tensors[f"synthesis/g_s.{name}"] = value.half()
+    tensors["synthesis/inverse_log2"] = net.inverse_log2.detach().float()
+    for name, module in net.entropy.named_modules():
+        if isinstance(module, IntConv2d):
+            weight, bias = module.integers()
+            tensors[f"entropy/nets.{name}.weight"] = weight.detach().to(torch.int16)
+            tensors[f"entropy/nets.{name}.bias"] = bias.detach().to(torch.int32)
+    gain = net.gain_log2.detach()
+    unit = gain + net.deviation_log2
+    tensors["entropy/gain_log2"] = torch.round(gain * STEPS).to(torch.int16)
+    tensors["entropy/mean_log2"] = torch.round(unit * STEPS).to(torch.int16)
+    tensors["entropy/scale_offset"] = torch.round((unit + net.scale_log2.detach()) * FRACTION).to(torch.int16)
+    tensors["entropy/hyper_log2"] = torch.round(net.hyper_gain_log2.detach() * STEPS).to(torch.int16)
+    tensors["entropy/powers"] = torch.from_numpy(power_table()).to(torch.int32)
+    put_tables(tensors, "y", [gaussian_pmf(d) for d in scale_deviations()[:SCALES]])
+    put_tables(tensors, "z", hyper_pmfs(net) * net.shape.anchors)
+    tensors["entropy/z_coded"] = torch.ones(net.shape.anchors, net.shape.hyper, dtype=torch.uint8)
+    return {k: v.detach().clone() for k, v in tensors.items()}
+
+
+def put_tables(tensors: dict[str, Tensor], which: str, pmfs: list[np.ndarray]) -> None:
+    """Store the tables of latents ("y") or hyper-latents ("z")."""
+    cdf, size, offset = quantised_tables(pmfs)
+    tensors[f"entropy/{which}_cdf"], tensors[f"entropy/{which}_size"] = cdf, size
+    tensors[f"entropy/{which}_offset"] = offset
+
+
+def export(net: SarNet, path: Path, *, id: str) -> None:  # noqa: A002
+    """Write `net` as a model file with tables from its trained densities."""
+    groups = net.shape.groups
+    layers = (groups[0], sum(groups[1:])) if len(groups) > 1 else groups
+    modelfile.write(
+        path, tensors_of(net), id=id, shape=net.shape, layers=layers, unit_db=UNIT_DB, first_coded=FIRST_CODED
+    )

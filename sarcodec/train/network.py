@@ -1,0 +1,112 @@
+"""The whole network as it is trained: transforms, gains, entropy networks and CompressAI's entropy models."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from compressai.entropy_models import EntropyBottleneck, GaussianConditional
+from torch import Tensor, nn
+
+from sarcodec.model.hyper import CONTEXT_MAX, FRACTION, HYPER_STRIDE, EntropyNetworks, Shape
+from sarcodec.model.integer import round_half_up
+from sarcodec.model.levels import interpolate
+from sarcodec.model.transforms import AnalysisTransform, SynthesisTransform
+
+UNIT_DB = 4.0
+"""Decibels that one unit at the networks' input stands for."""
+LAMBDAS = (0.012, 3.0)
+"""Rate-distortion weights, bits per pixel per dB^2, of the first and the last anchor."""
+SCALE_MIN = 0.11
+"""Smallest standard deviation of a latent, in quantiser steps."""
+
+
+@dataclass
+class Output:
+    """What one forward pass gives: x_hat like the input, bits of each sample for y and z."""
+
+    x_hat: Tensor
+    y_bits: Tensor
+    z_bits: Tensor
+
+
+def lambda_at(position: Tensor, anchors: int) -> Tensor:
+    """Rate-distortion weight at fractional anchor positions, geometric between the ends of LAMBDAS."""
+    low, high = LAMBDAS
+    return low * (high / low) ** (position / (anchors - 1))
+
+
+class SarNet(nn.Module):
+    """A trainable codec of one shape."""
+
+    deviation_log2: Tensor
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        sizes = (shape.channels, shape.wide, shape.deep, shape.wide_blocks, shape.deep_blocks)
+        self.g_a = AnalysisTransform(*sizes)
+        self.g_s = SynthesisTransform(*sizes, shape.anchors)
+        self.entropy = EntropyNetworks(shape)
+        self.entropy_bottleneck = EntropyBottleneck(shape.hyper)
+        self.gaussian = GaussianConditional(None, scale_bound=SCALE_MIN)
+        # High-rate theory: a uniform quantiser of step D at entropy-coded rate has dD/dR = -ln2 D^2 / 6.
+        lambdas = lambda_at(torch.arange(shape.anchors, dtype=torch.float32), shape.anchors)
+        gain = torch.log2(UNIT_DB * torch.sqrt(lambdas * math.log(2) / 6))
+        self.gain_log2 = nn.Parameter(gain[:, None].repeat(1, shape.channels))
+        self.inverse_log2 = nn.Parameter(-gain[:, None].repeat(1, shape.channels))
+        self.scale_log2 = nn.Parameter(torch.zeros(shape.anchors, shape.channels))
+        self.hyper_gain_log2 = nn.Parameter((gain / 2 + 1)[:, None].repeat(1, shape.hyper))
+        self.register_buffer("deviation_log2", torch.zeros(shape.channels))
+
+    @torch.no_grad()
+    def fit_deviation(self, x: Tensor) -> None:
+        """Take each channel's standard deviation from the latents of `x`, shape (B, 1, H, W)."""
+        self.deviation_log2.copy_(torch.log2(self.g_a(x).std(dim=(0, 2, 3)).clamp(min=1e-3)))
+
+    def forward(self, x: Tensor, position: Tensor, *, autocast: bool) -> Output:
+        """Code (B, 1, H, W) normalised dB at fractional anchor `position`, shape (B,)."""
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=autocast):
+            y = self.g_a(x)
+        y = y.float()
+        y_hat, y_bits, z_bits = self.code(y, position)
+        decoded = y_hat * torch.exp2(interpolate(self.inverse_log2, position))[:, :, None, None]
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=autocast):
+            modulation = interpolate(self.g_s.modulate, position)
+            x_hat = self.g_s(decoded, modulation).float()
+        return Output(x_hat, y_bits, z_bits)
+
+    def code(self, y: Tensor, position: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Quantise latents; returns y_hat in quantiser steps and the bits of y and z of each sample."""
+        gain = interpolate(self.gain_log2, position)
+        deviation = self.deviation_log2
+        z = self.entropy.h_a(y * torch.exp2(-deviation)[:, None, None])
+        hyper_gain = torch.exp2(interpolate(self.hyper_gain_log2, position))[:, :, None, None]
+        _, z_likelihood = self.entropy_bottleneck(z * hyper_gain)
+        z_hat = round_half_up(z * hyper_gain)
+        z_in = round_half_up(z_hat * 16 / hyper_gain).clamp(-CONTEXT_MAX, CONTEXT_MAX)
+        features = self.entropy.h_s(z_in)[:, :, : y.shape[2], : y.shape[3]]
+        steps = torch.exp2(gain)[:, :, None, None]
+        unit = torch.exp2(gain + deviation)[:, :, None, None]
+        scale_log2 = (gain + deviation + interpolate(self.scale_log2, position))[:, :, None, None]
+        context, parts, bits = features, [], torch.zeros(y.shape[0], device=y.device)
+        for head, start, size in zip(self.entropy.heads, self.shape.starts, self.shape.groups, strict=True):
+            part = slice(start, start + size)
+            mean_code, log_code = head(context)
+            mean = round_half_up(mean_code / FRACTION * unit[:, part] * 16) / 16
+            scale = torch.exp2((log_code / FRACTION + scale_log2[:, part]).clamp(-6, 12))
+            scaled = y[:, part] * steps[:, part]
+            _, likelihood = self.gaussian(scaled, scale, means=mean)
+            bits = bits - torch.log2(likelihood).sum((1, 2, 3))
+            y_hat = round_half_up(scaled - mean) + mean
+            parts.append(y_hat)
+            seen = round_half_up(y_hat * 16 / unit[:, part]).clamp(-CONTEXT_MAX, CONTEXT_MAX)
+            context = torch.cat((context, seen), dim=1)
+        return torch.cat(parts, dim=1), bits, -torch.log2(z_likelihood).sum((1, 2, 3))
+
+
+def padded(size: int) -> int:
+    """`size` rounded up to whole hyper-latents, in pixels."""
+    step = 16 * HYPER_STRIDE
+    return -(-size // step) * step

@@ -1,0 +1,113 @@
+"""Plain values that every layer shares: windows, the tile grid, scales and quantities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from sarcodec.errors import UsageError
+
+
+class Scale(str, Enum):
+    """What a pixel value is, and so how it becomes decibels of power."""
+
+    DN = "dn"
+    """Uncalibrated amplitude as integers; 20*log10(DN) dB."""
+    AMPLITUDE = "amplitude"
+    """Linear amplitude; 20*log10(value) dB."""
+    POWER = "power"
+    """Linear power; 10*log10(value) dB."""
+    DB = "db"
+    """Already decibels of power."""
+
+
+class Quantity(str, Enum):
+    """Radiometric quantity of the pixels, as far as the source says."""
+
+    UNKNOWN = "unknown"
+    DN = "dn"
+    SIGMA0 = "sigma0"
+    GAMMA0 = "gamma0"
+    BETA0 = "beta0"
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of pixels: what a user asks for, or what a tile covers."""
+
+    col: int
+    row: int
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        if self.col < 0 or self.row < 0 or self.width < 1 or self.height < 1:
+            raise UsageError(
+                f"window {self.col},{self.row},{self.width},{self.height} is not a rectangle of pixels",
+                hint="Give col,row,width,height with col, row >= 0 and width, height >= 1.",
+            )
+
+    @property
+    def right(self) -> int:
+        """First column beyond the window."""
+        return self.col + self.width
+
+    @property
+    def bottom(self) -> int:
+        """First row beyond the window."""
+        return self.row + self.height
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels."""
+        return self.width * self.height
+
+    def inside(self, outer: Window) -> tuple[slice, slice]:
+        """(row, column) slices of this window in an array that covers `outer`."""
+        top, left = self.row - outer.row, self.col - outer.col
+        return slice(top, top + self.height), slice(left, left + self.width)
+
+    def intersect(self, other: Window) -> Window | None:
+        """The common rectangle, or None where there is none."""
+        col, row = max(self.col, other.col), max(self.row, other.row)
+        right, bottom = min(self.right, other.right), min(self.bottom, other.bottom)
+        if right <= col or bottom <= row:
+            return None
+        return Window(col, row, right - col, bottom - row)
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """The coded tiles of a raster: squares of `side` pixels, row-major, cut at the right and bottom."""
+
+    width: int
+    height: int
+    side: int
+
+    @property
+    def cols(self) -> int:
+        """Tiles across."""
+        return -(-self.width // self.side)
+
+    @property
+    def rows(self) -> int:
+        """Tiles down."""
+        return -(-self.height // self.side)
+
+    @property
+    def count(self) -> int:
+        """Number of tiles."""
+        return self.rows * self.cols
+
+    def window(self, row: int, col: int) -> Window:
+        """Pixels that the tile in this row and column covers."""
+        left, top = col * self.side, row * self.side
+        return Window(left, top, min(self.side, self.width - left), min(self.side, self.height - top))
+
+    def touching(self, window: Window) -> Iterator[tuple[int, int]]:
+        """(row, col) of every tile that shares a pixel with `window`, row-major."""
+        for row in range(window.row // self.side, -(-window.bottom // self.side)):
+            for col in range(window.col // self.side, -(-window.right // self.side)):
+                if row < self.rows and col < self.cols:
+                    yield row, col

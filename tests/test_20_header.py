@@ -1,0 +1,304 @@
+"""The header: bytes written by hand as oracle, every range, version rules."""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from dataclasses import replace
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sarcodec.bitstream import layout
+from sarcodec.bitstream.header import Band, Header, Layer, ModelRef, header_size
+from sarcodec.bitstream.layout import LayerKind, Meaning
+from sarcodec.errors import ChecksumError, FormatError, LimitError, SarcError, UnsupportedError
+from sarcodec.limits import Limits
+from sarcodec.types import Quantity, Scale
+
+MODEL = ModelRef("s1-v1", bytes(range(8)), bytes(range(8, 16)))
+BASE = Layer(LayerKind.BASE, 16)
+
+
+def simple(**changes: Any) -> Header:
+    """A valid header with `changes`."""
+    band = Band(offset=17.25, unit=4.0, level=1234, vmin=3, vmax=6000, palette=(0,))
+    fields: dict[str, Any] = {
+        "width": 512,
+        "height": 300,
+        "dtype": "uint16",
+        "scale": Scale.DN,
+        "bands": (band,),
+        "layers": (BASE, Layer(LayerKind.ENHANCEMENT, 48)),
+        "model": MODEL,
+        "quantity": Quantity.DN,
+        "tile_side": 512,
+    }
+    return Header(**{**fields, **changes})
+
+
+def sealed(body: bytes, *, major: int = 1, minor: int = 0) -> bytes:
+    """Prologue with a right checksum in front of any header `body`."""
+    start = bytes.fromhex("89534152430d0a1a") + struct.pack("<BBI", major, minor, len(body))
+    return start + struct.pack("<I", google_crc32c.value(start + body)) + body
+
+
+IMAG = bytes.fromhex("80 04  ac 02  01  02 00 01 00  02  00  01 01  02  00 10 01 30")
+BAND = struct.pack("<ffHB", 17.25, 4.0, 1234, 0) + struct.pack("<HH", 3, 6000) + b"\x01\0\0"
+MODL = b"\x05s1-v1" + bytes(range(16))
+
+
+def chunk(kind: int, data: bytes) -> bytes:
+    """A chunk shorter than 128 bytes."""
+    return bytes([kind, len(data)]) + data
+
+
+PLAIN = chunk(1, IMAG) + chunk(2, BAND) + chunk(3, MODL)
+
+
+def test_header_is_written_as_the_bytes_of_the_specification() -> None:
+    assert simple().to_bytes() == sealed(PLAIN)
+
+
+def test_header_is_read_from_the_bytes_of_the_specification() -> None:
+    assert Header.from_bytes(sealed(PLAIN)) == simple()
+
+
+def test_a_float_header_with_a_model_and_geo_stays_near_110_bytes() -> None:
+    band = Band(-12.3, 5.1, 777, float(np.float32(1e-5)), 312.5, (0,))
+    model = replace(MODEL, id="s1grd-v1")
+    header = simple(dtype="float32", height=512, scale=Scale.POWER, bands=(band,), geo=bytes(22), model=model)
+    assert len(header.to_bytes()) <= 118
+
+
+def test_offset_and_unit_are_those_that_the_file_keeps() -> None:
+    band = Band(offset=0.1, unit=1 / 3, level=0, vmin=0, vmax=0)
+    assert (band.offset, band.unit) == (float(np.float32(0.1)), float(np.float32(1 / 3)))
+
+
+def test_palette_keeps_nan_payloads_bit_for_bit() -> None:
+    odd = (0x7FC00001, 0xFFC00000, 0x80000000)
+    header = simple(dtype="float32", bands=(Band(0, 1, 0, 0.5, 2.5, odd),))
+    data = header.to_bytes()
+    assert bytes.fromhex("03 0100c07f 0000c0ff 00000080") in data
+    assert Header.from_bytes(data).bands[0].palette == odd
+
+
+RANGES = {
+    "uint8": st.integers(0, 255),
+    "int16": st.integers(-(2**15), 2**15 - 1),
+    "int32": st.integers(-(2**31), 2**31 - 1),
+    "float32": st.floats(allow_nan=False, allow_infinity=False, width=32),
+    "float64": st.floats(allow_nan=False, allow_infinity=False),
+}
+
+
+@st.composite
+def headers(draw: st.DrawFn) -> Header:
+    """Any header that is in range."""
+    dtype = draw(st.sampled_from(sorted(RANGES)))
+    size = np.dtype(dtype).itemsize
+    bands = []
+    for _ in range(draw(st.integers(1, 4))):
+        low, high = sorted((draw(RANGES[dtype]), draw(RANGES[dtype])))
+        invalid = draw(st.lists(st.integers(0, 256**size - 1), max_size=16, unique=True))
+        real = st.floats(-1e6, 1e6)
+        unit = st.floats(1e-6, 1e6)
+        level = st.integers(0, 65535)
+        bands.append(
+            Band(draw(real), draw(unit), draw(level), low, high, tuple(invalid), draw(st.booleans()))
+        )
+    more = st.builds(Layer, st.integers(0, 6), st.integers(0, 1024), st.booleans())
+    unknown = st.builds(Layer, st.integers(7, 127), st.integers(0, 1024), st.just(value=True))
+    width = draw(st.integers(1, 2**20))
+    return Header(
+        width=width,
+        height=draw(st.integers(1, min(2**20, 2**31 // width))),
+        dtype=dtype,
+        scale=draw(st.sampled_from(Scale)),
+        bands=tuple(bands),
+        layers=(Layer(0, draw(st.integers(1, 1024))), *draw(st.lists(more | unknown, max_size=5))),
+        model=ModelRef(
+            draw(st.from_regex(r"[a-z0-9][a-z0-9._-]{0,63}", fullmatch=True)), bytes(8), b"synthesi"
+        ),
+        quantity=draw(st.sampled_from(Quantity)),
+        meaning=draw(st.sampled_from(Meaning)),
+        tile_side=256 * draw(st.integers(1, 16)),
+        geo=draw(st.binary(max_size=200)),
+        text=draw(st.binary(max_size=200)),
+    )
+
+
+@given(headers())
+def test_every_header_comes_back_equal(header: Header) -> None:
+    assert Header.from_bytes(header.to_bytes()) == header
+
+
+@given(st.binary(max_size=120))
+def test_any_sealed_bytes_give_a_header_or_a_typed_error(body: bytes) -> None:
+    with pytest.raises(SarcError):
+        Header.from_bytes(sealed(body))  # shorter than any header, so never one
+
+
+@given(st.integers(0, len(PLAIN) - 1), st.integers(0, 255), st.integers(0, 3))
+def test_a_changed_and_resealed_header_gives_a_header_or_a_typed_error(
+    at: int, value: int, drop: int
+) -> None:
+    body = PLAIN[:at] + bytes([value]) + PLAIN[at + 1 + drop :]
+    try:
+        header = Header.from_bytes(sealed(body))
+    except SarcError:
+        return
+    assert header.to_bytes() == sealed(body)  # one header, one form
+
+
+BAD = {
+    "zero width": (sealed(chunk(1, b"\0" + IMAG[2:]) + PLAIN[20:]), FormatError),
+    "no chunks": (sealed(b""), FormatError),
+    "band chunk first": (sealed(chunk(2, BAND) + PLAIN), FormatError),
+    "band missing": (sealed(chunk(1, IMAG) + chunk(3, MODL)), FormatError),
+    "band twice": (sealed(chunk(1, IMAG) + chunk(2, BAND) * 2 + chunk(3, MODL)), FormatError),
+    "image twice": (sealed(chunk(1, IMAG) + PLAIN), FormatError),
+    "model twice": (sealed(PLAIN + chunk(3, MODL)), FormatError),
+    "model missing": (sealed(chunk(1, IMAG) + chunk(2, BAND)), FormatError),
+    "geo twice": (sealed(PLAIN + chunk(128, b"x") * 2), FormatError),
+    "text before geo": (sealed(PLAIN + chunk(129, b"x") + chunk(128, b"x")), FormatError),
+    "geo before model": (
+        sealed(chunk(1, IMAG) + chunk(2, BAND) + chunk(128, b"x") + chunk(3, MODL)),
+        FormatError,
+    ),
+    "empty geo": (sealed(PLAIN + chunk(128, b"")), FormatError),
+    "unknown critical chunk": (sealed(PLAIN + chunk(4, b"x")), UnsupportedError),
+    "chunk longer than the header": (sealed(PLAIN + b"\x82\x40"), FormatError),
+    "length not in shortest form": (sealed(PLAIN + b"\x82\x81\x00x"), FormatError),
+    "length above 32 bits": (sealed(PLAIN + b"\x82\xff\xff\xff\xff\x1f"), FormatError),
+    "more chunks than allowed": (sealed(PLAIN + chunk(200, b"") * 1030), LimitError),
+    "bytes after the image fields": (sealed(chunk(1, IMAG + b"\0") + PLAIN[20:]), FormatError),
+    "newer major": (sealed(PLAIN, major=2), UnsupportedError),
+    "major zero": (sealed(PLAIN, major=0), FormatError),
+    "header above its limit": (sealed(PLAIN)[:10] + struct.pack("<II", 2**24 + 1, 0), LimitError),
+    "reserved band flag": (
+        sealed(PLAIN.replace(struct.pack("<HB", 1234, 0), struct.pack("<HB", 1234, 2))),
+        UnsupportedError,
+    ),
+    "a folder in the model id": (sealed(PLAIN.replace(b"s1-v1", b"../v1")), FormatError),
+    "text in front": (b"Hello, this is no such file", FormatError),
+    "trailing byte": (sealed(PLAIN) + b"\0", FormatError),
+    "wrong checksum": (sealed(PLAIN)[:-1] + b"\0", ChecksumError),
+}
+for place, value, kind in [
+    (5, 8, UnsupportedError),
+    (6, 4, UnsupportedError),
+    (7, 5, UnsupportedError),
+    (8, 3, UnsupportedError),
+    (9, 0, FormatError),
+    (9, 17, LimitError),
+    (10, 1, UnsupportedError),
+    (11, 2, FormatError),
+    (12, 2, FormatError),
+    (14, 1, FormatError),
+    (14, 128, FormatError),
+    (15, 0, FormatError),
+    (16, 9, UnsupportedError),
+]:
+    changed = IMAG[:place] + bytes([value]) + IMAG[place + 1 :]
+    BAD[f"IMAG byte {place} = {value}"] = (sealed(chunk(1, changed) + PLAIN[20:]), kind)
+
+
+@pytest.mark.parametrize(("data", "error"), BAD.values(), ids=BAD)
+def test_a_header_with_one_fault_is_refused(data: bytes, error: type[SarcError]) -> None:
+    with pytest.raises(SarcError) as caught:
+        Header.from_bytes(data)
+    assert type(caught.value) is error
+
+
+def test_joint_coding_of_two_bands_is_refused_as_unsupported() -> None:
+    image = IMAG[:4] + b"\x02" + IMAG[5:11] + b"\x01\x02" + IMAG[13:]
+    body = chunk(1, image) + chunk(2, BAND) * 2 + chunk(3, MODL)
+    with pytest.raises(UnsupportedError, match="jointly"):
+        Header.from_bytes(sealed(body))
+
+
+def test_unknown_skippable_chunks_are_left_out_wherever_they_stand() -> None:
+    extra = chunk(200, b"from the future")
+    body = chunk(1, IMAG) + extra + chunk(2, BAND) + chunk(3, MODL) + extra + chunk(128, b"g") + extra
+    assert Header.from_bytes(sealed(body)) == simple(geo=b"g")
+
+
+def test_a_newer_minor_version_is_read() -> None:
+    assert Header.from_bytes(sealed(PLAIN, minor=9)) == simple()
+
+
+BAD_FIELDS: dict[str, tuple[dict[str, Any], type[SarcError]]] = {
+    "nan offset": ({"offset": float("nan")}, FormatError),
+    "unit zero": ({"unit": 0.0}, FormatError),
+    "unit beyond float32": ({"unit": 1e39}, FormatError),
+    "level beyond 16 bits": ({"level": 65536}, FormatError),
+    "vmin above vmax": ({"vmin": 7000}, FormatError),
+    "vmax beyond the dtype": ({"vmax": 65536}, FormatError),
+    "a palette value beyond the dtype": ({"palette": (65536,)}, FormatError),
+    "a palette value twice": ({"palette": (1, 1)}, FormatError),
+    "too many palette values": ({"palette": tuple(range(17))}, LimitError),
+}
+
+
+@pytest.mark.parametrize(("changes", "error"), BAD_FIELDS.values(), ids=BAD_FIELDS)
+def test_a_band_out_of_range_is_not_written(changes: dict[str, Any], error: type[SarcError]) -> None:
+    header = simple()
+    with pytest.raises(SarcError) as caught:
+        replace(header, bands=(replace(header.bands[0], **changes),)).to_bytes()
+    assert type(caught.value) is error
+
+
+def test_a_range_that_is_not_in_the_dtype_is_not_written() -> None:
+    with pytest.raises(FormatError, match="not values of float32"):
+        simple(dtype="float32", bands=(Band(0, 1, 0, 0.1, 2.5),)).to_bytes()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"width": 2**20 + 1}, {"width": 2**16, "height": 2**16}, {"tile_side": 4352}]
+)
+def test_a_size_above_a_limit_is_a_limit_error(changes: dict[str, int]) -> None:
+    with pytest.raises(LimitError):
+        simple(**changes).to_bytes()
+
+
+def test_limits_can_be_raised_by_the_caller() -> None:
+    wide = Limits(side=2**21)
+    header = simple(width=2**20 + 1)
+    assert Header.from_bytes(header.to_bytes(limits=wide), limits=wide) == header
+
+
+def test_bands_above_the_limit_are_refused_before_their_chunks_are_read() -> None:
+    image = IMAG[:4] + b"\xff\xff\xff\xff\x0f" + IMAG[5:]
+    with pytest.raises(LimitError, match="4294967295"):
+        Header.from_bytes(sealed(chunk(1, image)))
+
+
+def test_header_size_needs_only_the_first_18_bytes() -> None:
+    data = simple().to_bytes()
+    assert header_size(data[:18]) == len(data)
+
+
+def test_header_is_immutable() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        simple().width = 3  # type: ignore[misc]
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), max_size=50))
+def test_vectorised_leb128_equals_the_scalar_form_and_inverts(values: list[int]) -> None:
+    data = layout.pack_uvs(np.array(values, np.uint32))
+    assert data == b"".join(layout.pack_uv(value) for value in values)
+    assert layout.unpack_uvs(data, len(values)).tolist() == values
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x80\x00", b"\x80", b"\xff\xff\xff\xff\x1f", b"\xff\xff\xff\xff\xff\x01", b"\x01\x01", b""]
+)
+def test_vectorised_leb128_refuses_what_is_not_one_shortest_integer(data: bytes) -> None:
+    with pytest.raises(FormatError):
+        layout.unpack_uvs(data, 1)
