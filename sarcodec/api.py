@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -54,9 +53,7 @@ class ArraySource:
 
     def read(self, band: int, window: Window) -> npt.NDArray[Any]:
         """Pixels of a band (from 1)."""
-        part: npt.NDArray[Any] = self.array[
-            band - 1, window.row : window.bottom, window.col : window.right
-        ]
+        part: npt.NDArray[Any] = self.array[band - 1, window.row : window.bottom, window.col : window.right]
         return np.ascontiguousarray(part)
 
 
@@ -104,11 +101,13 @@ def encode(
 
     check_target(out, overwrite=overwrite)
     _check_distinct(src, out)
-    with RasterSource(src) as source, replacing(out, overwrite=overwrite) as partial:
-        with partial.open("w+b") as file:
-            return _encode(
-                source, file, _target(quality, bpp, rmse_db), scale, quantity, model, device, jobs, progress
-            )
+    target = _target(quality, bpp, rmse_db)
+    with (
+        RasterSource(src) as source,
+        replacing(out, overwrite=overwrite) as partial,
+        partial.open("w+b") as file,
+    ):
+        return _encode(source, file, target, scale, quantity, model, device, jobs, progress)
 
 
 def encode_array(
@@ -134,7 +133,9 @@ def encode_array(
     if cube.ndim == 2:
         cube = cube[None]
     if cube.ndim != 3 or 0 in cube.shape:
-        raise InputError(f"an array of shape {np.shape(array)} is no raster", hint="Give (bands, height, width).")
+        raise InputError(
+            f"an array of shape {np.shape(array)} is no raster", hint="Give (bands, height, width)."
+        )
     from sarcodec.radiometry import check_dtype
 
     check_dtype(cube.dtype)
@@ -146,7 +147,7 @@ def encode_array(
     return file.getvalue()
 
 
-def _target(quality: float | None, bpp: float | None, rmse_db: float | None) -> Any:  # noqa: ANN401
+def _target(quality: float | None, bpp: float | None, rmse_db: float | None) -> Any:
     from sarcodec.rate import Target
 
     if quality is bpp is rmse_db is None:
@@ -157,7 +158,7 @@ def _target(quality: float | None, bpp: float | None, rmse_db: float | None) -> 
 def _encode(
     source: Source,
     file: BinaryIO,
-    target: Any,  # noqa: ANN401
+    target: Any,
     scale: Scale | str | None,
     quantity: Quantity | str,
     model_name: str | None,
@@ -167,17 +168,19 @@ def _encode(
 ) -> EncodeReport:
     from sarcodec import encoder, rate, zoo
     from sarcodec.model import modelfile
+    from sarcodec.model.runtime import pick_device, threads_kept
 
     began = time.monotonic()
     threads = workers(jobs)
-    model = modelfile.load(zoo.find(model_name), _device(device))
+    model = modelfile.load(zoo.find(model_name), pick_device(device))
     wanted_scale = None if scale in (None, "auto") else _enum(Scale, scale)
     scene = encoder.survey(source, wanted_scale, _enum(Quantity, quantity), threads, progress)
     latents = encoder.Latents(scene, model, keep=target.quality is None)
     try:
-        if target.quality is None:
-            encoder.spool(latents, threads, progress)
-        level, size, reached = rate.write_at(file, latents, model, target, threads, progress)
+        with threads_kept():
+            if target.quality is None:
+                encoder.spool(latents, threads, progress)
+            level, size, reached = rate.write_at(file, latents, model, target, threads, progress)
     finally:
         latents.close()
     seconds = time.monotonic() - began
@@ -216,13 +219,15 @@ def decode(
         One of its subclasses.
     """
     from sarcodec.io.raster import RasterSink
+    from sarcodec.model.runtime import threads_kept
 
     check_target(out, overwrite=overwrite)
     _check_distinct(src, out)
     with open(src, jobs=jobs, base_only=base_only, model=model, device=device) as coded:
         part = coded.check_window(window)
         meta = coded.meta if window is None else coded.meta.cropped(part)
-        with RasterSink(out, meta, overwrite=overwrite, options=creation_options or {}) as sink:
+        target = RasterSink(out, meta, overwrite=overwrite, options=creation_options or {})
+        with target as sink, threads_kept():
             for band, piece, values in coded.decoder.strips(part, range(meta.count), progress):
                 place = Window(piece.col - part.col, piece.row - part.row, piece.width, piece.height)
                 sink.write(band + 1, values, place)
@@ -249,11 +254,12 @@ class SarcDataset:
         device: str = "auto",
     ) -> None:
         from sarcodec.decoder import Decoder
+        from sarcodec.model.runtime import pick_device
 
         self.name = name
         self._file = file
         self.decoder = Decoder(
-            file, jobs=workers(jobs), base_only=base_only, model=model, device=_device(device)
+            file, jobs=workers(jobs), base_only=base_only, model=model, device=pick_device(device)
         )
 
     @property
@@ -303,21 +309,27 @@ class SarcDataset:
         if band is not None and not 1 <= band <= count:
             raise UsageError(f"band {band} is not one of 1..{count}")
         bands = list(range(count)) if band is None else [band - 1]
-        values = self.decoder.read(self.check_window(window), bands)
+        from sarcodec.model.runtime import threads_kept
+
+        with threads_kept():
+            values = self.decoder.read(self.check_window(window), bands)
         return values if band is None else values[0]
 
     def verify(self, progress: Tick = _silent) -> int:
         """Check every checksum and digest; returns how many tiles were checked, all bands counted."""
-        return self.decoder.verify(progress)
+        from sarcodec.model.runtime import threads_kept
+
+        with threads_kept():
+            return self.decoder.verify(progress)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
-    def __enter__(self) -> SarcDataset:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
@@ -338,9 +350,7 @@ def open(  # noqa: A001
     """
     file = open_file(path)
     try:
-        return SarcDataset(
-            file, os.fspath(path), jobs=jobs, base_only=base_only, model=model, device=device
-        )
+        return SarcDataset(file, os.fspath(path), jobs=jobs, base_only=base_only, model=model, device=device)
     except BaseException:
         file.close()
         raise
@@ -354,7 +364,7 @@ def open_file(path: PathLike) -> BinaryIO:
         raise InputError(f"cannot open {os.fspath(path)}: {error.strerror or error}") from error
 
 
-def _window_numbers(window: Any) -> tuple[int, int, int, int]:  # noqa: ANN401
+def _window_numbers(window: Any) -> tuple[int, int, int, int]:
     """Four whole numbers from a tuple or a rasterio window."""
     numbers = window.flatten() if hasattr(window, "flatten") else tuple(window)
     if len(numbers) != 4 or any(n != int(n) for n in numbers):
@@ -363,7 +373,7 @@ def _window_numbers(window: Any) -> tuple[int, int, int, int]:  # noqa: ANN401
     return col, row, width, height
 
 
-def _enum(kind: Any, value: Any) -> Any:  # noqa: ANN401
+def _enum(kind: Any, value: Any) -> Any:
     """A member of an enum by value."""
     try:
         return kind(value)
@@ -375,14 +385,3 @@ def _enum(kind: Any, value: Any) -> Any:  # noqa: ANN401
 def _check_distinct(src: PathLike, out: PathLike) -> None:
     if Path(out).exists() and Path(src).exists() and os.path.samefile(src, out):
         raise UsageError(f"{os.fspath(out)} is the input itself", hint="Give another output.")
-
-
-def _device(name: str) -> str:
-    """cpu, or cuda where it is asked for or, with auto, at hand."""
-    import torch
-
-    if name not in {"auto", "cpu", "cuda"}:
-        raise UsageError(f"device {name!r} is not one of auto, cpu, cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("no CUDA device is at hand", hint="Use --device cpu.")
-    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"

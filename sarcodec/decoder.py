@@ -1,25 +1,27 @@
-"""Decoding: open, find the tiles a window needs, decode their latents, synthesise, put invalid pixels back."""
+"""Decoding: find the tiles a window needs, decode their latents, synthesise, put invalid pixels back."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from sarcodec import zoo
+from sarcodec.bitstream import mask
 from sarcodec.bitstream.header import Header
-from sarcodec.bitstream.layout import LayerKind, Quantiser
+from sarcodec.bitstream.layout import NEWER, LayerKind, Quantiser
 from sarcodec.bitstream.reader import Reader
-from sarcodec.encoder import one_thread
-from sarcodec.errors import ChecksumError, FormatError, UnsupportedError
-from sarcodec.invalid import InvalidPalette
+from sarcodec.errors import FormatError, UnsupportedError
+from sarcodec.invalid import InvalidPalette, valid_mask
 from sarcodec.metadata import RasterMeta
 from sarcodec.model import modelfile
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
+from sarcodec.model.runtime import one_thread
 from sarcodec.parallel import ordered_map
 from sarcodec.radiometry import BandRange
 from sarcodec.tile import latent_window, synthesise_tile, tile_values
@@ -53,13 +55,21 @@ def model_of(header: Header, *, name: str | None = None, device: str = "cpu") ->
         raise UnsupportedError(
             f"model {wanted.id}: the file needs entropy part {wanted.entropy.hex()}, "
             f"{model.entropy_digest.hex()} is installed",
-            hint="Install the version of sarcodec that wrote the file, or give --model the file it was made with.",
+            hint="Install the version of sarcodec that wrote the file, or give --model its model file.",
         )
     if model.synthesis_digest != wanted.synthesis:
         log.warning("model %s has another synthesis than the encoder's: pixels differ slightly", wanted.id)
-    coded = tuple(layer.channels for layer in header.layers if not layer.skippable)
+    critical = [layer for layer in header.layers if not layer.skippable]
+    coded = tuple(layer.channels for layer in critical)
+    known = all(layer.kind in {LayerKind.BASE, LayerKind.ENHANCEMENT} for layer in critical)
+    if not known or any(band.tile_quality for band in header.bands):
+        raise UnsupportedError(
+            "the file has critical layers or tile qualities of a newer encoder", hint=NEWER
+        )
     if coded != model.layers or header.quantiser is not Quantiser.SCALAR:
-        raise UnsupportedError(f"layers of {coded} channels are not those of model {model.id}: {model.layers}")
+        raise UnsupportedError(
+            f"layers of {coded} channels are not those of model {model.id}: {model.layers}"
+        )
     if any(band.level > model.top_level for band in header.bands):
         raise FormatError(f"a rate level is above {model.top_level}, the highest of model {model.id}")
     return model
@@ -79,7 +89,13 @@ class Decoder:
     """
 
     def __init__(
-        self, file: BinaryIO, *, jobs: int, base_only: bool = False, model: str | None = None, device: str = "cpu"
+        self,
+        file: BinaryIO,
+        *,
+        jobs: int,
+        base_only: bool = False,
+        model: str | None = None,
+        device: str = "cpu",
     ) -> None:
         self.reader = Reader(file)
         self.header = self.reader.header
@@ -119,25 +135,33 @@ class Decoder:
         number, row, col = place
         band, palette = self.header.bands[number], self._palettes[number]
         packed = self.reader.mask_bytes(row, col, number)
+        if not palette.bits and packed:
+            raise FormatError(f"tile row {row}, column {col} has a mask, its band has no invalid values")
+        if self._empty(number):
+            window = self.header.grid.window(row, col)
+            classes = _classes(packed, window, palette)
+            if not classes.all():
+                raise FormatError(f"tile row {row}, column {col}: valid pixels in a band that has none")
+            return palette.restore(np.zeros(classes.shape, self.header.dtype), classes)
         x = synthesise_tile(
             lambda r, c: latents((number, r, c)), self.model, band.level, self.header.grid, (row, col)
         )
-        if not palette.bits and packed:
-            raise FormatError(f"tile row {row}, column {col} has a mask, its band has no invalid values")
-        span = BandRange(band.vmin, band.vmax)
-        if self._empty(number):
-            window = self.header.grid.window(row, col)
-            return palette.restore(
-                np.zeros((window.height, window.width), self.header.dtype), _classes(packed, window, palette)
-            )
         return tile_values(
-            x, packed, band.offset, band.unit, span, palette, self.header.scale, self.meta.nodata
+            x,
+            packed,
+            band.offset,
+            band.unit,
+            BandRange(band.vmin, band.vmax),
+            palette,
+            self.header.scale,
+            self.meta.nodata,
         )
 
     def _empty(self, number: int) -> bool:
         """Whether the band has no valid pixel at all."""
         band = self.header.bands[number]
-        return band.vmin == 0 == band.vmax and self.header.scale.value != "db"
+        zero = np.zeros(1, self.header.dtype)
+        return band.vmin == 0 == band.vmax and not valid_mask(zero, self.header.scale, self.meta.nodata)[0]
 
     def strips(
         self, window: Window, bands: Sequence[int], tick: Tick
@@ -167,7 +191,7 @@ class Decoder:
             decoded = ordered_map(self.latents, missing, self.jobs, one_thread)
             ready.update(zip(missing, decoded, strict=True))
             places = [(b, row, c) for c in cols for b in bands]
-            values = ordered_map(lambda p: self.tile(p, ready.__getitem__), places, self.jobs, one_thread)
+            values = ordered_map(partial(self.tile, latents=ready.__getitem__), places, self.jobs, one_thread)
             for place, tile in zip(places, values, strict=True):
                 whole = grid.window(row, place[2])
                 part = whole.intersect(window)
@@ -189,7 +213,10 @@ class Decoder:
         """Check every checksum, mask and latent digest; returns the number of tiles and bands checked."""
         grid = self.header.grid
         places = [
-            (b, r, c) for r in range(grid.rows) for c in range(grid.cols) for b in range(len(self.header.bands))
+            (b, r, c)
+            for r in range(grid.rows)
+            for c in range(grid.cols)
+            for b in range(len(self.header.bands))
         ]
 
         def work(place: Place) -> None:
@@ -204,9 +231,4 @@ class Decoder:
 
 
 def _classes(packed: bytes, window: Window, palette: InvalidPalette) -> npt.NDArray[np.uint8]:
-    from sarcodec.bitstream import mask
-
     return mask.unpack(packed, (window.height, window.width), len(palette))
-
-
-__all__ = ["ChecksumError", "Decoder", "meta_of", "model_of"]

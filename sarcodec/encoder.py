@@ -10,7 +10,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from sarcodec.bitstream.header import Band, Header, Layer, ModelRef
 from sarcodec.bitstream.layout import LayerKind
@@ -20,6 +19,7 @@ from sarcodec.errors import InputError
 from sarcodec.metadata import pack_geo, pack_text
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
+from sarcodec.model.runtime import one_thread
 from sarcodec.parallel import ordered_map
 from sarcodec.scan import BandScan, Source, scale_of, scan_band
 from sarcodec.tile import analyse_tile
@@ -30,11 +30,6 @@ TILE_SIDE = 1024
 
 Tick = Callable[[str, int, int], None]
 """Progress: stage, steps done, steps in all."""
-
-
-def one_thread() -> None:
-    """Let torch work with one thread in this thread: tiles run side by side, and results do not depend on `jobs`."""
-    torch.set_num_threads(1)
 
 
 @dataclass
@@ -50,7 +45,7 @@ class Latents:
 
     def __init__(self, scene: Scene, model: Model, *, keep: bool) -> None:
         self.scene, self.model = scene, model
-        self._file = tempfile.TemporaryFile(prefix="sarcodec-") if keep else None
+        self._file = tempfile.TemporaryFile(prefix="sarcodec-") if keep else None  # noqa: SIM115  (see close)
         self._slots: dict[tuple[int, int, int], tuple[int, tuple[int, ...], bytes]] = {}
 
     def tile(self, band: int, at: tuple[int, int]) -> Tile:
@@ -131,7 +126,9 @@ def spool(latents: Latents, jobs: int, tick: Tick) -> None:
     def work(place: tuple[int, tuple[int, int]]) -> Tile:
         return latents.tile(*place)
 
-    for done, (place, tile) in enumerate(zip(places, ordered_map(work, places, jobs, one_thread), strict=True)):
+    for done, (place, tile) in enumerate(
+        zip(places, ordered_map(work, places, jobs, one_thread), strict=True)
+    ):
         latents.store(*place, tile)
         tick("analyse", done + 1, len(places))
 

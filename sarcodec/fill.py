@@ -33,7 +33,7 @@ def fill_invalid(db: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_]) -> n
         if (count > 0).all():
             break
         total, count = _halve(total), _halve(count)
-    filled = levels.pop()[0]
+    filled: npt.NDArray[np.float32] = levels.pop()[0]
     while levels:
         mean, known = levels.pop()
         up = filled.repeat(2, axis=0).repeat(2, axis=1)[: mean.shape[0], : mean.shape[1]]

@@ -101,7 +101,7 @@ class InvalidPalette:
         while rest.size and len(found) <= limit:
             found.append(int(rest[0]))
             rest = rest[rest != rest[0]]
-        return cls(values.dtype, tuple(sorted(found)))._within(limit)
+        return cls(values.dtype, tuple(sorted(found)))._within(limit)  # noqa: SLF001
 
     @classmethod
     def from_values(cls, values: Values) -> InvalidPalette:
@@ -122,7 +122,7 @@ class InvalidPalette:
     def union(self, others: Iterable[InvalidPalette], *, limit: int | None = None) -> InvalidPalette:
         """All values of this palette and of `others`; `InputError` above `limit`."""
         bits = set(self.bits).union(*(other.bits for other in others))
-        return InvalidPalette(self.dtype, tuple(sorted(bits)))._within(limit)
+        return InvalidPalette(self.dtype, tuple(sorted(bits)))._within(limit)  # noqa: SLF001
 
     def class_map(self, values: Values) -> npt.NDArray[np.uint8]:
         """Class of every pixel: 0 where valid, k where it holds the k-th value of the palette.

@@ -32,5 +32,8 @@ DEFAULT = Limits()
 def check(name: str, value: int, maximum: int) -> int:
     """Return `value`, or raise `LimitError` where it is above `maximum`."""
     if value > maximum:
-        raise LimitError(f"{name} is {value}, above the limit of {maximum}", hint="Raise the limit only for data you trust.")
+        raise LimitError(
+            f"{name} is {value}, above the limit of {maximum}",
+            hint="Raise the limit only for data you trust.",
+        )
     return value

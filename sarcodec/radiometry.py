@@ -152,7 +152,7 @@ def _neighbour(value: float, ends: Values, forbidden: set[float]) -> Any:
     return min(found, key=lambda other: abs(other - value))
 
 
-def _work(dtype: np.dtype[Any]) -> type[np.float32] | type[np.float64]:
+def _work(dtype: np.dtype[Any]) -> type[np.float32 | np.float64]:
     """Float type that carries every value of `dtype` closely enough to round it back."""
     exact = dtype.itemsize <= 2 or dtype == np.float32
     return np.float32 if exact else np.float64

@@ -10,11 +10,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from sarcodec.encoder import Latents, Tick, header_of, one_thread, write
+from sarcodec.encoder import Latents, Tick, header_of, write
 from sarcodec.errors import UsageError
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
-from sarcodec.model.transforms import REACH, STRIDE
+from sarcodec.model.runtime import one_thread
+from sarcodec.model.transforms import STRIDE
 from sarcodec.parallel import ordered_map
 from sarcodec.radiometry import to_db
 
@@ -116,7 +117,7 @@ class Search:
             decoded = x * np.float32(scan.unit_db(self.model.unit_db)) + np.float32(scan.mean_db)
             values = scene.source.read(band + 1, window)
             valid = scan.palette.class_map(values) == 0
-            margin = REACH * STRIDE
+            margin = self.model.shape.reach * STRIDE
             for axis, (near, far) in enumerate(
                 ((at[0] > 0, at[0] + 1 < scene.grid.rows), (at[1] > 0, at[1] + 1 < scene.grid.cols))
             ):

@@ -1,7 +1,7 @@
 """One tile of one band: pixels to latents, latents to pixels. The only place where the two worlds touch.
 
-The transforms run over the raster as if it were one image: a tile is computed with a halo of `REACH` latents of
-its neighbours, cut at the raster's edges, and what the halo spoils is cut off again.
+The transforms run over the raster as if it were one image: a tile is computed with a halo of the
+model's reach, cut at the raster's edges, and what the halo spoils is cut off again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sarcodec.bitstream import mask
 from sarcodec.fill import fill_invalid
 from sarcodec.invalid import InvalidPalette
 from sarcodec.model.modelfile import Model
-from sarcodec.model.transforms import REACH, STRIDE
+from sarcodec.model.transforms import STRIDE
 from sarcodec.radiometry import BandRange, finish, to_db
 from sarcodec.scan import BandScan, Source
 from sarcodec.types import Scale, TileGrid, Window
@@ -34,8 +34,15 @@ def latent_window(grid: TileGrid, row: int, col: int, reach: int = 0) -> Window:
 
 
 def analyse_tile(
-    source: Source, band: int, scale: Scale, scan: BandScan, unit_db: float, model: Model, grid: TileGrid, at: tuple[int, int]
-) -> tuple[Latents, bytes]:  # fmt: skip
+    source: Source,
+    band: int,
+    scale: Scale,
+    scan: BandScan,
+    unit_db: float,
+    model: Model,
+    grid: TileGrid,
+    at: tuple[int, int],
+) -> tuple[Latents, bytes]:
     """Read a tile with its halo and transform it.
 
     Parameters
@@ -54,10 +61,13 @@ def analyse_tile(
     packed : bytes
         Class map of the tile, packed.
     """
-    inner, region = latent_window(grid, *at), latent_window(grid, *at, REACH)
+    inner, region = latent_window(grid, *at), latent_window(grid, *at, model.shape.reach)
     left, top = region.col * STRIDE, region.row * STRIDE
     pixels = Window(
-        left, top, min(grid.width - left, region.width * STRIDE), min(grid.height - top, region.height * STRIDE)
+        left,
+        top,
+        min(grid.width - left, region.width * STRIDE),
+        min(grid.height - top, region.height * STRIDE),
     )
     values = source.read(band, pixels)
     classes = scan.palette.class_map(values)
@@ -87,7 +97,7 @@ def synthesise_tile(
     -------
     float32 array, shape (height, width) of the tile, in network units
     """
-    region = latent_window(grid, *at, REACH)
+    region = latent_window(grid, *at, model.shape.reach)
     y_hat: Latents | None = None
     for row in range(max(0, at[0] - 1), min(grid.rows, at[0] + 2)):
         for col in range(max(0, at[1] - 1), min(grid.cols, at[1] + 2)):

@@ -12,12 +12,12 @@ from dataclasses import asdict
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from testing.strategies import raster_metas
 
 from sarcodec import georef
 from sarcodec.errors import FormatError, LimitError
 from sarcodec.limits import Limits
 from sarcodec.metadata import BandMeta, Gcp, RasterMeta, pack_geo, pack_text, unpack_text
+from testing.strategies import raster_metas
 
 UTM = (10.0, 0.0, 399960.0, 0.0, -10.0, 5000040.0)
 AREA = {"": {"AREA_OR_POINT": "Area"}}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +18,7 @@ from sarcodec.types import Scale
 SIDE = 768
 
 
-def homogeneous(enl: float, oversampling: float, seed: int = 3) -> np.ndarray:
+def homogeneous(enl: float, oversampling: float, seed: int = 3) -> npt.NDArray[Any]:
     """Speckle of unit mean power, shape (SIDE, SIDE), float64."""
     psf = LowPass(oversampling)
     rows = range(-psf.reach, SIDE + psf.reach)
@@ -24,7 +27,7 @@ def homogeneous(enl: float, oversampling: float, seed: int = 3) -> np.ndarray:
     return seen.astype(np.float64)
 
 
-def correlation(image: np.ndarray, axis: int, lag: int) -> float:
+def correlation(image: npt.NDArray[Any], axis: int, lag: int) -> float:
     centred = np.moveaxis(image - image.mean(), axis, 0)
     return float(np.mean(centred[lag:] * centred[:-lag]) / np.mean(centred**2))
 

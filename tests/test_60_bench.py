@@ -71,7 +71,7 @@ def test_openjpeg_is_found_without_touching_home_or_environment(tmp_path: Path) 
     )
     env = {k: v for k, v in os.environ.items() if k != "XDG_CONFIG_HOME"} | {"HOME": str(tmp_path)}
     env["PYTHONPATH"] = str(Path(__file__).parents[1])
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr

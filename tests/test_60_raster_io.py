@@ -491,7 +491,7 @@ for name in sys.argv[1:]:
     thread.join()
 """
     names = [str(tmp_path / name) for name in ("a.tif", "cut.tif", "nowhere.tif")]
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-W", "always", "-c", program, *names], capture_output=True, text=True, check=True
     )
     assert (done.stdout, done.stderr) == ("", "")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 import typer
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from sarcodec.cli.simulate import simulate
 from sarcodec.errors import OutputExistsError, UsageError
@@ -21,7 +21,7 @@ app = typer.Typer()
 app.command()(simulate)
 
 
-def run(*arguments: object) -> object:
+def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(a) for a in arguments], standalone_mode=False)
 
 

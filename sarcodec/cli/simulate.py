@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 
 import typer
 
-_SCENE, _SPECKLE, _OUTPUT = "Scene", "Speckle", "Output"
+from sarcodec.cli import console
+from sarcodec.cli.options import OUTPUT, JsonOption, OverwriteOption, QuietOption, epilog
+
+EPILOG = epilog(
+    "sarcodec simulate scene.tif --size 4096",
+    "sarcodec simulate pair.tif --bands VV,VH --scale power --georef gcps --truth truth.tif",
+    codes=(2, 8, 9),
+)
+
+_SCENE, _SPECKLE = "Scene", "Speckle"
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -60,19 +69,16 @@ def simulate(
         float, typer.Option(help="Of the detected image; 0.5 is white speckle.", rich_help_panel=_SPECKLE)
     ] = 1.3,
     georef: Annotated[
-        Literal["utm", "gcps"], typer.Option(help="UTM transform or control points.", rich_help_panel=_OUTPUT)
+        Literal["utm", "gcps"], typer.Option(help="UTM transform or control points.", rich_help_panel=OUTPUT)
     ] = "utm",
     truth: Annotated[
-        Path | None, typer.Option(help="Also write the scene without speckle here.", rich_help_panel=_OUTPUT)
+        Path | None, typer.Option(help="Also write the scene without speckle here.", rich_help_panel=OUTPUT)
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace existing files.", rich_help_panel=_OUTPUT)
-    ] = False,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Make a Sentinel-1 GRD-like scene of any size: fields, water, towns, speckle and a nodata border."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from sarcodec.io.simulated import Georef, write_scene
     from sarcodec.simulate import SceneSpec
     from sarcodec.types import Scale
@@ -88,12 +94,26 @@ def simulate(
         seed=seed,
         border=border,
     )
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("simulating", total=height)
+    with console.progress(quiet=quiet) as tick:
         write_scene(
             out, spec, georef=Georef(georef), truth=truth, overwrite=overwrite,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=lambda done, total: tick("simulate", done, total),
         )  # fmt: skip
-    megabytes = out.stat().st_size / 1e6
-    typer.echo(f"{out}  {width}x{height}  {','.join(spec.bands)}  {spec.scale.value}  {megabytes:.1f} MB")
+    count = out.stat().st_size
+    if as_json:
+        console.say_json(
+            {
+                "output": out,
+                "truth": truth,
+                "bytes": count,
+                "width": width,
+                "height": height,
+                "bands": spec.bands,
+                "scale": spec.scale.value,
+                "dtype": spec.dtype,
+                "seed": seed,
+            }
+        )
+    elif not quiet:
+        size_text = console.size_text(count)
+        console.say(f"{out}  {width}x{height}  {','.join(spec.bands)}  {spec.scale.value}  {size_text}")

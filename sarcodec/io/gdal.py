@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Self
 
 import rasterio
 from rasterio._err import CPLE_BaseError
@@ -49,7 +50,7 @@ class Complaints(logging.Handler):
         if record.thread == self._thread:
             self.texts.append(record.getMessage())
 
-    def __enter__(self) -> Complaints:
+    def __enter__(self) -> Self:
         logging.getLogger("rasterio").addHandler(self)
         return self
 

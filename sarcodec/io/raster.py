@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from affine import Affine
 from rasterio.crs import CRS
+from rasterio.transform import Affine
 
 from sarcodec.io.sink import RasterSink
 from sarcodec.io.source import RasterSource

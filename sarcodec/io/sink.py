@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import rasterio
@@ -72,7 +72,7 @@ class RasterSink:
         self._options = _creation_options(meta.dtype, options or {})
         self._lock = threading.Lock()
 
-    def __enter__(self) -> RasterSink:
+    def __enter__(self) -> Self:
         self._session = self._open()
         self._dataset = self._session.__enter__()
         return self

@@ -6,7 +6,7 @@ import os
 import re
 import threading
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import rasterio
@@ -98,7 +98,7 @@ class RasterSource:
         """Close the raster; closing twice does no harm."""
         self._dataset.close()
 
-    def __enter__(self) -> RasterSource:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -1,1 +1,1 @@
-"""The networks: transforms, integer entropy networks, quantiser, tables. Torch is imported only here and in `train`."""
+"""Transforms, integer entropy networks, quantiser, tables. Torch lives here and in `train` alone."""

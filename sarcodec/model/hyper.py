@@ -41,6 +41,11 @@ class Shape:
         return sum(self.groups)
 
     @property
+    def reach(self) -> int:
+        """Latents on each side that a pixel depends on; a latent depends on 16 times as many pixels."""
+        return max(1, self.deep_blocks + -(-(self.wide_blocks + 1) // 2))
+
+    @property
     def starts(self) -> tuple[int, ...]:
         """First channel of each group."""
         return tuple(sum(self.groups[:i]) for i in range(len(self.groups)))

@@ -42,7 +42,9 @@ class IntConv2d(nn.Module):
         Shift by that many bits less, so that the output carries more fraction bits.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, *, relu: bool = True, gain_bits: int = 0) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, *, relu: bool = True, gain_bits: int = 0
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(outputs, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(outputs))

@@ -1,12 +1,15 @@
 """Rate levels: gain vectors on a logarithmic scale, interpolated in integers.
 
-A level is an integer; anchor `a` of the model sits at level 256 * a. Gains are kept as log2 in steps of 1/256,
-so that the decoder reaches them with integer additions and one table of 2^(i/256).
+A level is an integer; anchor `a` of the model sits at level 256 * a. Gains are kept as log2 in steps of
+1/256, so that the decoder reaches them with integer additions and one table of 2^(i/256).
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -34,21 +37,24 @@ def interpolate(table: Tensor, position: Tensor) -> Tensor:
     return table[low] * (1 - part) + table[high] * part
 
 
-def integer_row(table: np.ndarray, level: int) -> np.ndarray:
+def integer_row(table: npt.NDArray[Any], level: int) -> npt.NDArray[Any]:
     """Row of an integer (anchors, n) table at `level`: (a (256 - f) + b f + 128) >> 8, int64."""
     low = min(level // STEPS, table.shape[0] - 2)
     part = level - low * STEPS
     a, b = table[low].astype(np.int64), table[low + 1].astype(np.int64)
-    row: np.ndarray = (a * (STEPS - part) + b * part + STEPS // 2) >> 8
+    row: npt.NDArray[Any] = (a * (STEPS - part) + b * part + STEPS // 2) >> 8
     return row
 
 
-def power_table() -> np.ndarray:
+def power_table() -> npt.NDArray[Any]:
     """round(2^(16 + i/256)) for i in 0..255, int64: data of the format, stored in the model file."""
-    return np.round(2.0 ** (FRACTION + np.arange(STEPS) / STEPS)).astype(np.int64)
+    powers: npt.NDArray[Any] = np.round(2.0 ** (FRACTION + np.arange(STEPS) / STEPS)).astype(np.int64)
+    return powers
 
 
-def times_power(x: Tensor, log2: np.ndarray, powers: np.ndarray, *, extra_bits: int = 0) -> Tensor:
+def times_power(
+    x: Tensor, log2: npt.NDArray[Any], powers: npt.NDArray[Any], *, extra_bits: int = 0
+) -> Tensor:
     """round(x * 2^(log2 / 256 + extra_bits)) in integers.
 
     Parameters

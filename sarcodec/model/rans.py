@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sarcodec.errors import FormatError, InputError, SarcError
 from sarcodec.limits import DEFAULT
@@ -26,7 +27,7 @@ SHORTEST = 8
 
 
 @cache
-def _coder() -> Any:  # noqa: ANN401  (a compiled module without stubs)
+def _coder() -> Any:
     """The module ``compressai.ans``: 1 ms by path, seconds through the package."""
     if "compressai.ans" in sys.modules:
         return sys.modules["compressai.ans"]
@@ -35,7 +36,8 @@ def _coder() -> Any:  # noqa: ANN401  (a compiled module without stubs)
     for path in (p for folder in folders for p in Path(folder).glob("ans*")):
         if path.suffix in {".so", ".pyd"}:
             spec = importlib.util.spec_from_loader("ans", ExtensionFileLoader("ans", str(path)))
-            assert spec is not None and spec.loader is not None
+            assert spec is not None
+            assert spec.loader is not None
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
             return module
@@ -49,7 +51,7 @@ class StreamEncoder:
         self._coder = _coder().BufferedRansEncoder()
         self._count = 0
 
-    def put(self, symbols: np.ndarray, indexes: np.ndarray, tables: Tables) -> None:
+    def put(self, symbols: npt.NDArray[Any], indexes: npt.NDArray[Any], tables: Tables) -> None:
         """Append int symbols, each with the index of its table, both of shape (n,)."""
         if symbols.size == 0:
             return
@@ -84,7 +86,7 @@ class StreamDecoder:
         self._coder = _coder().RansDecoder()
         self._coder.set_stream(stream + bytes(guard))
 
-    def get(self, indexes: np.ndarray, tables: Tables) -> np.ndarray:
+    def get(self, indexes: npt.NDArray[Any], tables: Tables) -> npt.NDArray[Any]:
         """Next symbols, one for each table index, int64, shape (n,).
 
         Raises

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sarcodec.errors import UnsupportedError
 
@@ -34,13 +36,13 @@ class Tables:
         Symbol of the first interval of each row.
     """
 
-    cdf: np.ndarray
-    size: np.ndarray
-    offset: np.ndarray
+    cdf: npt.NDArray[Any]
+    size: npt.NDArray[Any]
+    offset: npt.NDArray[Any]
     cdfs: list[list[int]] = field(init=False, repr=False)
     sizes: list[int] = field(init=False, repr=False)
     offsets: list[int] = field(init=False, repr=False)
-    bits: np.ndarray = field(init=False, repr=False)
+    bits: npt.NDArray[Any] = field(init=False, repr=False)
     """Cost in bits, float32, shape (tables, 2 * WIDEST + 3), column WIDEST + 1 is symbol 0."""
 
     def __post_init__(self) -> None:
@@ -55,13 +57,17 @@ class Tables:
             or np.any(self.cdf[:, 0] != 0)
             or np.any(self.cdf[np.arange(rows), self.size - 1] != 1 << PRECISION)
         ):
-            raise UnsupportedError("the model's probability tables are damaged", hint="Install the model again.")
-        object.__setattr__(self, "cdfs", [row[:n].tolist() for row, n in zip(self.cdf, self.size, strict=True)])
+            raise UnsupportedError(
+                "the model's probability tables are damaged", hint="Install the model again."
+            )
+        object.__setattr__(
+            self, "cdfs", [row[:n].tolist() for row, n in zip(self.cdf, self.size, strict=True)]
+        )
         object.__setattr__(self, "sizes", self.size.tolist())
         object.__setattr__(self, "offsets", self.offset.tolist())
         object.__setattr__(self, "bits", self._cost())
 
-    def _cost(self) -> np.ndarray:
+    def _cost(self) -> npt.NDArray[Any]:
         wide = np.arange(-WIDEST - 1, WIDEST + 2)
         bits = np.empty((self.cdf.shape[0], wide.size), dtype=np.float32)
         for row, (cdf, size, offset) in enumerate(zip(self.cdf, self.size, self.offset, strict=True)):
@@ -78,13 +84,13 @@ class Tables:
         """The tables of some rows, renumbered from 0."""
         return Tables(self.cdf[rows], self.size[rows], self.offset[rows])
 
-    def cost(self, symbols: np.ndarray, indexes: np.ndarray) -> np.ndarray:
-        """Bits of each symbol under the table of its index, float32; beyond the widest, the escape's cost there."""
+    def cost(self, symbols: npt.NDArray[Any], indexes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Bits of each symbol under the table of its index, float32; an escape's beyond the widest."""
         column = np.clip(symbols, -WIDEST - 1, WIDEST + 1) + WIDEST + 1
-        costs: np.ndarray = self.bits[indexes, column]
+        costs: npt.NDArray[Any] = self.bits[indexes, column]
         return costs
 
 
-def scale_deviations() -> np.ndarray:
+def scale_deviations() -> npt.NDArray[Any]:
     """Standard deviation that each latent table stands for, in quantiser steps, float64, shape (SCALES,)."""
     return np.asarray(2.0 ** ((np.arange(SCALES) - SCALE_ZERO) / SCALE_STEPS))

@@ -17,8 +17,6 @@ STRIDE = 16
 """Pixels between two latents."""
 OVERLAP = STRIDE // 2
 """Pixels by which a latent's support reaches beyond its own 16 pixels."""
-REACH = 4
-"""Latents on each side that a pixel, or pixels / 16 that a latent, depends on."""
 
 
 def sine_window(size: int = STRIDE) -> Tensor:
@@ -114,7 +112,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape in and out."""
-        return x + self.conv1(F.relu(self.conv3(x)))
+        step: Tensor = self.conv1(F.relu(self.conv3(x)))
+        return x + step
 
 
 class AnalysisTransform(nn.Module):
@@ -159,7 +158,7 @@ class AnalysisTransform(nn.Module):
 
 
 class SynthesisTransform(nn.Module):
-    """g_s: dequantised latents -> image. Parameters as for :class:`AnalysisTransform`; `levels` rate anchors."""
+    """g_s: dequantised latents -> image. As :class:`AnalysisTransform`; `levels` is how many rate anchors."""
 
     def __init__(
         self, channels: int, wide: int, deep: int, wide_blocks: int, deep_blocks: int, levels: int

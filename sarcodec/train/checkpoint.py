@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -14,9 +14,13 @@ from sarcodec.atomic import replacing
 from sarcodec.errors import InputError
 
 
-def save(path: Path, net: nn.Module, optimiser: torch.optim.Optimizer, step: int, settings: dict[str, object]) -> None:
+def save(
+    path: Path, net: nn.Module, optimiser: torch.optim.Optimizer, step: int, settings: dict[str, object]
+) -> None:
     """Write a checkpoint; the old one at `path` is replaced only once the new one is complete."""
-    tensors: dict[str, Tensor] = {f"net/{k}": v.detach().cpu().contiguous() for k, v in net.state_dict().items()}
+    tensors: dict[str, Tensor] = {
+        f"net/{k}": v.detach().cpu().contiguous() for k, v in net.state_dict().items()
+    }
     for index, state in optimiser.state_dict()["state"].items():
         for key, value in state.items():
             tensors[f"adam/{index}/{key}"] = torch.as_tensor(value).detach().cpu().contiguous()
@@ -37,8 +41,10 @@ def load(path: Path, net: nn.Module, optimiser: torch.optim.Optimizer | None) ->
             step = int(file.metadata()["step"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         net.load_state_dict({k[4:]: v for k, v in tensors.items() if k.startswith("net/")})
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise InputError(f"cannot resume from {path}: {error}", hint="Start a new run in another folder.") from error
+    except (OSError, SafetensorError, RuntimeError, ValueError, LookupError, TypeError) as error:
+        raise InputError(
+            f"cannot resume from {path}: {error}", hint="Start a new run in another folder."
+        ) from error
     if optimiser is not None:
         whole = optimiser.state_dict()
         states: dict[int, dict[str, Tensor]] = {}

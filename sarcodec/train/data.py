@@ -1,7 +1,7 @@
 """Random crops from a packed file of scenes.
 
-A packed file is a flat ``.npy`` of uint16 codes, dB = code * 0.008 - 100 in the low 15 bits, the top bit set where
-a pixel is not data (it then holds a harmless fill value), beside a ``.json`` that lists the scenes.
+A packed file is a flat ``.npy`` of uint16 codes, dB = code * 0.008 - 100 in the low 15 bits, the top bit set
+where a pixel is not data (it then holds a harmless fill value), beside a ``.json`` that lists the scenes.
 """
 
 from __future__ import annotations
@@ -9,20 +9,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from sarcodec.errors import InputError
+from sarcodec.packing import from_codes
 from sarcodec.train.network import UNIT_DB
 
-CODE_DB = 0.008
-"""Decibels a code step stands for."""
-CODE_ZERO = -100.0
-"""Decibels of code 0."""
-INVALID = 1 << 15
-"""Flag of a pixel that is not data."""
 CLASS_WEIGHTS = {"grd": 4.0, "multilook": 4.0, "rtc": 0.5, "slc": 0.5, "clean": 0.5}
 """How often a pixel of a class is drawn; 1 for classes not named here."""
 SERIES_WEIGHT = 0.4
@@ -68,10 +65,14 @@ class PackedScenes:
             self.codes = np.load(path, mmap_mode="r")
             listing = json.loads(path.with_suffix(".json").read_text())
         except OSError as error:
-            raise InputError(f"cannot read packed scenes {path}: {error}", hint="Pack a folder first.") from error
+            raise InputError(
+                f"cannot read packed scenes {path}: {error}", hint="Pack a folder first."
+            ) from error
         self.scenes = [s for s in (Scene(**row) for row in listing) if min(s.height, s.width) >= crop]
         if not self.scenes:
-            raise InputError(f"no scene of at least {crop}x{crop} pixels in {path}", hint="Use a smaller crop.")
+            raise InputError(
+                f"no scene of at least {crop}x{crop} pixels in {path}", hint="Use a smaller crop."
+            )
         weights = np.array([s.weight for s in self.scenes])
         self.chances = weights / weights.sum()
         self.crop = crop
@@ -86,7 +87,8 @@ class PackedScenes:
         valid : Tensor, same shape, float32
             1 where a pixel is data.
         """
-        xs, valids = [], []
+        xs: list[npt.NDArray[Any]] = []
+        valids: list[npt.NDArray[Any]] = []
         while len(xs) < size:
             scene = self.scenes[rng.choice(len(self.scenes), p=self.chances)]
             db, valid = self._crop(scene, rng)
@@ -101,19 +103,19 @@ class PackedScenes:
             valids.append(valid)
         return _stack(xs), _stack(valids)
 
-    def _crop(self, scene: Scene, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _crop(self, scene: Scene, rng: np.random.Generator) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         top = int(rng.integers(scene.height - self.crop + 1))
         left = int(rng.integers(scene.width - self.crop + 1))
         flat = self.codes[scene.offset : scene.offset + scene.height * scene.width]
         codes = flat.reshape(scene.height, scene.width)[top : top + self.crop, left : left + self.crop]
-        return (codes & (INVALID - 1)) * np.float32(CODE_DB) + np.float32(CODE_ZERO), codes < INVALID
+        return from_codes(codes)
 
 
-def _turn(x: np.ndarray, which: int) -> np.ndarray:
+def _turn(x: npt.NDArray[Any], which: int) -> npt.NDArray[Any]:
     """One of the eight symmetries of the square."""
     x = np.rot90(x, which & 3)
     return x[:, ::-1] if which & 4 else x
 
 
-def _stack(arrays: list[np.ndarray]) -> Tensor:
+def _stack(arrays: list[npt.NDArray[Any]]) -> Tensor:
     return torch.from_numpy(np.stack(arrays)[:, None].astype(np.float32))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from compressai._CXX import pmf_to_quantized_cdf
 from torch import Tensor
@@ -17,13 +19,13 @@ from sarcodec.model.levels import STEPS, power_table
 from sarcodec.model.tables import PRECISION, SCALES, WIDEST, scale_deviations
 from sarcodec.train.network import UNIT_DB, SarNet
 
-FIRST_CODED = 1
-"""Latents of the narrowest table are not coded: a nonzero symbol there is one in a million."""
+FIRST_CODED = 5
+"""Latents of narrower tables are not coded: fewer than one symbol in ten thousand would not be zero there."""
 HYPER_SILENT = 1e-4
 """A hyper-latent channel with less chance than this of anything but zero is not coded."""
 
 
-def quantised_tables(pmfs: list[np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
+def quantised_tables(pmfs: list[npt.NDArray[Any]]) -> tuple[Tensor, Tensor, Tensor]:
     """Cumulative counts of probability mass functions, each centred on 0 and of odd length.
 
     Returns
@@ -44,7 +46,7 @@ def quantised_tables(pmfs: list[np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
     return cdf, torch.tensor(sizes, dtype=torch.int32), torch.tensor(offsets, dtype=torch.int32)
 
 
-def gaussian_pmf(deviation: float) -> np.ndarray:
+def gaussian_pmf(deviation: float) -> npt.NDArray[Any]:
     """Mass of a zero-mean Gaussian in unit bins, cut where a tail holds less than 2^-17 or at WIDEST."""
     half = int(min(WIDEST, max(1, math.ceil(4.3 * deviation + 0.5))))
     edges = (np.arange(-half, half + 2) - 0.5) / (deviation * math.sqrt(2))
@@ -53,15 +55,15 @@ def gaussian_pmf(deviation: float) -> np.ndarray:
 
 
 @torch.no_grad()
-def hyper_pmfs(net: SarNet) -> list[np.ndarray]:
+def hyper_pmfs(net: SarNet) -> list[npt.NDArray[Any]]:
     """Mass of each hyper-latent channel under CompressAI's factorised density, on integers about 0."""
     half = 40
     grid = torch.arange(-half, half + 1, dtype=torch.float32).expand(net.shape.hyper, 1, -1)
-    mass = net.entropy_bottleneck._likelihood(grid.contiguous(), stop_gradient=True)[0][:, 0].cpu().numpy()
-    return [_trimmed(row) for row in mass.astype(np.float64)]
+    mass = net.entropy_bottleneck._likelihood(grid.contiguous(), stop_gradient=True)[0][:, 0]  # noqa: SLF001
+    return [_trimmed(row) for row in mass.cpu().numpy().astype(np.float64)]
 
 
-def _trimmed(pmf: np.ndarray) -> np.ndarray:
+def _trimmed(pmf: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Drop symmetric tails that hold less than one count together."""
     half = len(pmf) // 2
     while half > 1 and pmf[0] + pmf[-1] < 2.0**-PRECISION:
@@ -88,7 +90,7 @@ def tensors_of(net: SarNet) -> dict[str, Tensor]:
             tensors[f"entropy/nets.{name}.bias"] = bias.detach().to(torch.int32)
     gain = net.gain_log2.detach()
     unit = gain + net.deviation_log2
-    tensors["entropy/gain_log2"] = torch.round(gain * STEPS).to(torch.int16)
+    tensors["analysis/gain_log2"] = torch.round(gain * STEPS).to(torch.int16)
     tensors["entropy/mean_log2"] = torch.round(unit * STEPS).to(torch.int16)
     tensors["entropy/scale_offset"] = torch.round((unit + net.scale_log2.detach()) * FRACTION).to(torch.int16)
     tensors["entropy/hyper_log2"] = torch.round(net.hyper_gain_log2.detach() * STEPS).to(torch.int16)
@@ -99,17 +101,17 @@ def tensors_of(net: SarNet) -> dict[str, Tensor]:
     return {k: v.detach().clone() for k, v in tensors.items()}
 
 
-def put_tables(tensors: dict[str, Tensor], which: str, pmfs: list[np.ndarray]) -> None:
+def put_tables(tensors: dict[str, Tensor], which: str, pmfs: list[npt.NDArray[Any]]) -> None:
     """Store the tables of latents ("y") or hyper-latents ("z")."""
     cdf, size, offset = quantised_tables(pmfs)
     tensors[f"entropy/{which}_cdf"], tensors[f"entropy/{which}_size"] = cdf, size
     tensors[f"entropy/{which}_offset"] = offset
 
 
-def export(net: SarNet, path: Path, *, id: str) -> None:  # noqa: A002
-    """Write `net` as a model file with tables from its trained densities."""
+def write(path: Path, tensors: dict[str, Tensor], net: SarNet, *, id: str) -> None:  # noqa: A002
+    """Write tensors as a model file: the first group is the base layer, the others the enhancement layer."""
     groups = net.shape.groups
     layers = (groups[0], sum(groups[1:])) if len(groups) > 1 else groups
     modelfile.write(
-        path, tensors_of(net), id=id, shape=net.shape, layers=layers, unit_db=UNIT_DB, first_coded=FIRST_CODED
+        path, tensors, id=id, shape=net.shape, layers=layers, unit_db=UNIT_DB, first_coded=FIRST_CODED
     )

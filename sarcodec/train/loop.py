@@ -30,6 +30,8 @@ class Settings:
     crop: int = 256
     lr: float = 6e-4
     warmup: int = 200
+    hard_from: float = 0.6
+    """Part of the run after which rates are those of hard symbols instead of latents under noise."""
     seed: int = 1
     device: str = "cpu"
     bf16: bool = False
@@ -62,25 +64,30 @@ class Loss:
     rmse_db: float
 
 
-def loss_of(net: SarNet, x: Tensor, valid: Tensor, position: Tensor, *, bf16: bool) -> Loss:
-    """Bits per pixel + lambda * squared error in dB^2 over valid pixels, each sample weighted by lambda^-1/2."""
-    out = net(x, position, autocast=bf16)
+def loss_of(net: SarNet, x: Tensor, valid: Tensor, position: Tensor, *, bf16: bool, hard: bool) -> Loss:
+    """Bits per pixel + lambda * squared error in dB^2 over valid pixels, weighted by lambda^-1/2."""
+    out = net(x, position, autocast=bf16, hard=hard)
     pixels = x.shape[2] * x.shape[3]
     bpp = (out.y_bits + out.z_bits) / pixels
     mse = ((out.x_hat - x) ** 2 * valid).sum((1, 2, 3)) / valid.sum((1, 2, 3)) * UNIT_DB**2
     lambdas = lambda_at(position, net.shape.anchors)
     total = ((bpp + lambdas * mse) * lambdas**-0.5).mean()
-    return Loss(total, float(bpp.mean()), float(out.z_bits.mean() / pixels), float(mse.mean().sqrt()))
+    rates, hyper_rates, errors = (t.detach().mean() for t in (bpp, out.z_bits / pixels, mse))
+    return Loss(total, float(rates), float(hyper_rates), float(errors.sqrt()))
 
 
 def parameter_groups(net: SarNet) -> list[dict[str, object]]:
-    """Lapped kernels learn slowly (they start near their optimum), gains faster; CompressAI's quantiles not at all."""
+    """Lapped kernels learn slowly (they start near their optimum), gains fast, CompressAI's quantiles not."""
     slow = [net.g_a.lapped.weight, net.g_s.lapped.weight]
     fast = [net.gain_log2, net.inverse_log2, net.scale_log2, net.hyper_gain_log2]
-    net.entropy_bottleneck.quantiles.requires_grad_(False)
+    net.entropy_bottleneck.quantiles.requires_grad_(requires_grad=False)
     special = {id(p) for p in slow + fast}
     rest = [p for p in net.parameters() if p.requires_grad and id(p) not in special]
-    return [{"params": rest, "factor": 1.0}, {"params": slow, "factor": 0.15}, {"params": fast, "factor": 2.0}]
+    return [
+        {"params": rest, "factor": 1.0},
+        {"params": slow, "factor": 0.15},
+        {"params": fast, "factor": 2.0},
+    ]
 
 
 def train(
@@ -123,7 +130,7 @@ def train(
         checkpoint.load(start_from, net, None)
     else:
         net.fit_deviation(scenes.batch(32, np.random.default_rng(settings.seed), augment=True)[0])
-    net.to(settings.device, memory_format=torch.channels_last).train()
+    net.to(settings.device).to(memory_format=torch.channels_last).train()
     running: list[tuple[float, ...]] = []
     last_save = time.monotonic()
     while step < settings.steps and time.monotonic() - began < 60 * max_minutes:
@@ -135,17 +142,22 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = lr * group["factor"]
         device = settings.device
-        loss = loss_of(net, x.to(device), valid.to(device), position.to(device), bf16=settings.bf16)
+        hard = step >= settings.hard_from * settings.steps
+        loss = loss_of(
+            net, x.to(device), valid.to(device), position.to(device), bf16=settings.bf16, hard=hard
+        )
         optimiser.zero_grad(set_to_none=True)
         loss.total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0, error_if_nonfinite=True)
         optimiser.step()
         step += 1
-        running.append((float(loss.total), loss.bpp, loss.hyper_bpp, loss.rmse_db))
+        running.append((float(loss.total.detach()), loss.bpp, loss.hyper_bpp, loss.rmse_db))
         if step % 20 == 0 and progress:
             progress(step, dict(zip(COLUMNS[2:6], np.mean(running[-20:], axis=0).tolist(), strict=True)))
         if step % 200 == 0:
-            _log(out / "log.csv", step, (time.monotonic() - began) / 60, np.mean(running, axis=0).tolist(), lr)
+            _log(
+                out / "log.csv", step, (time.monotonic() - began) / 60, np.mean(running, axis=0).tolist(), lr
+            )
             running.clear()
         if time.monotonic() - last_save > 120:
             checkpoint.save(saved, net, optimiser, step, asdict(settings))

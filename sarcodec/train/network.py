@@ -9,9 +9,10 @@ import torch
 from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from torch import Tensor, nn
 
-from sarcodec.model.hyper import CONTEXT_MAX, FRACTION, HYPER_STRIDE, EntropyNetworks, Shape
-from sarcodec.model.integer import round_half_up
+from sarcodec.model.hyper import CONTEXT_MAX, FRACTION, EntropyNetworks, Shape
+from sarcodec.model.integer import round_half_up, straight_through
 from sarcodec.model.levels import interpolate
+from sarcodec.model.quantise import RATE_WEIGHT
 from sarcodec.model.transforms import AnalysisTransform, SynthesisTransform
 
 UNIT_DB = 4.0
@@ -65,24 +66,34 @@ class SarNet(nn.Module):
         """Take each channel's standard deviation from the latents of `x`, shape (B, 1, H, W)."""
         self.deviation_log2.copy_(torch.log2(self.g_a(x).std(dim=(0, 2, 3)).clamp(min=1e-3)))
 
-    def forward(self, x: Tensor, position: Tensor, *, autocast: bool) -> Output:
-        """Code (B, 1, H, W) normalised dB at fractional anchor `position`, shape (B,)."""
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=autocast):
+    def forward(self, x: Tensor, position: Tensor, *, autocast: bool, hard: bool = False) -> Output:
+        """Code (B, 1, H, W) normalised dB at fractional anchor `position`, shape (B,).
+
+        With `hard`, symbols are those that the encoder chooses and only the decoder learns: a rate counted on
+        symbols has no gradient where they are zero, so it would lead the encoder to ever finer steps.
+        """
+        with (
+            torch.set_grad_enabled(torch.is_grad_enabled() and not hard),
+            torch.autocast(x.device.type, torch.bfloat16, enabled=autocast),
+        ):
             y = self.g_a(x)
         y = y.float()
-        y_hat, y_bits, z_bits = self.code(y, position)
+        y_hat, y_bits, z_bits = self.code(y, position, hard=hard)
         decoded = y_hat * torch.exp2(interpolate(self.inverse_log2, position))[:, :, None, None]
         with torch.autocast(x.device.type, torch.bfloat16, enabled=autocast):
             modulation = interpolate(self.g_s.modulate, position)
             x_hat = self.g_s(decoded, modulation).float()
         return Output(x_hat, y_bits, z_bits)
 
-    def code(self, y: Tensor, position: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def code(self, y: Tensor, position: Tensor, *, hard: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Quantise latents; returns y_hat in quantiser steps and the bits of y and z of each sample."""
         gain = interpolate(self.gain_log2, position)
+        hyper_gain = torch.exp2(interpolate(self.hyper_gain_log2, position))[:, :, None, None]
+        if hard:
+            gain, hyper_gain = gain.detach(), hyper_gain.detach()
         deviation = self.deviation_log2
         z = self.entropy.h_a(y * torch.exp2(-deviation)[:, None, None])
-        hyper_gain = torch.exp2(interpolate(self.hyper_gain_log2, position))[:, :, None, None]
+        z = z.detach() if hard else z
         _, z_likelihood = self.entropy_bottleneck(z * hyper_gain)
         z_hat = round_half_up(z * hyper_gain)
         z_in = round_half_up(z_hat * 16 / hyper_gain).clamp(-CONTEXT_MAX, CONTEXT_MAX)
@@ -97,16 +108,36 @@ class SarNet(nn.Module):
             mean = round_half_up(mean_code / FRACTION * unit[:, part] * 16) / 16
             scale = torch.exp2((log_code / FRACTION + scale_log2[:, part]).clamp(-6, 12))
             scaled = y[:, part] * steps[:, part]
-            _, likelihood = self.gaussian(scaled, scale, means=mean)
+            if hard:
+                symbols = self.choose(scaled - mean, scale)
+                likelihood = self.mass(symbols, scale)
+            else:
+                symbols = round_half_up(scaled - mean)
+                _, likelihood = self.gaussian(scaled, scale, means=mean)
             bits = bits - torch.log2(likelihood).sum((1, 2, 3))
-            y_hat = round_half_up(scaled - mean) + mean
+            y_hat = symbols + mean
             parts.append(y_hat)
             seen = round_half_up(y_hat * 16 / unit[:, part]).clamp(-CONTEXT_MAX, CONTEXT_MAX)
             context = torch.cat((context, seen), dim=1)
         return torch.cat(parts, dim=1), bits, -torch.log2(z_likelihood).sum((1, 2, 3))
 
+    def choose(self, residual: Tensor, scale: Tensor) -> Tensor:
+        """Symbols as the encoder chooses them, near enough: a one that costs more than it helps becomes zero.
 
-def padded(size: int) -> int:
-    """`size` rounded up to whole hyper-latents, in pixels."""
-    step = 16 * HYPER_STRIDE
-    return -(-size // step) * step
+        Gradients pass straight through to `residual`.
+        """
+        with torch.no_grad():
+            ones = torch.ones_like(scale)
+            costs = [torch.log2(self.mass(n * ones, scale)) for n in (0, 1)]
+            least = 0.5 + RATE_WEIGHT / 2 * (costs[0] - costs[1])
+            symbols = torch.where(residual.abs() < least, 0.0, torch.floor(residual + 0.5))
+        return straight_through(residual, symbols)
+
+    def mass(self, symbols: Tensor, scale: Tensor) -> Tensor:
+        """Probability of symbols under a zero-mean Gaussian of `scale` steps, differentiable in both.
+
+        CompressAI's forward pass in evaluation mode rounds its input and would stop the gradient.
+        """
+        likelihood = self.gaussian._likelihood(symbols, scale)  # noqa: SLF001
+        bounded: Tensor = self.gaussian.likelihood_lower_bound(likelihood)
+        return bounded

@@ -1,0 +1,142 @@
+"""``sarcodec decode``: a `.sarc` file to a GeoTIFF."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sarcodec.cli import console
+from sarcodec.cli.options import (
+    OUTPUT,
+    RASTER,
+    DeviceOption,
+    JobsOption,
+    JsonOption,
+    ModelOption,
+    OverwriteOption,
+    QuietOption,
+    default_output,
+    epilog,
+)
+
+if TYPE_CHECKING:
+    from sarcodec.types import Window
+
+EPILOG = epilog(
+    "sarcodec decode scene.sarc -o back.tif",
+    "sarcodec decode scene.sarc -o corner.tif --window 0,0,512,512 --co COMPRESS=ZSTD",
+    codes=(2, 3, 4, 5, 6, 7, 8, 9),
+)
+
+
+def decode(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A .sarc file.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT.tif",
+            help="GeoTIFF to write. The input's name with .tif where left out.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(
+            metavar="C,R,W,H", help="Only this part: column, row, width, height.", rich_help_panel=RASTER
+        ),
+    ] = None,
+    base_only: Annotated[
+        bool,
+        typer.Option("--base-only", help="Only the base layer: smoother and faster.", rich_help_panel=RASTER),
+    ] = False,
+    creation_options: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--co",
+            metavar="NAME=VALUE",
+            help="A GDAL creation option of the GeoTIFF; may be repeated.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    jobs: JobsOption = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Decode a .sarc file to a GeoTIFF with all of the source's metadata."""
+    part, options = _window(window), _pairs(creation_options or [])
+    out = output or default_output(str(source), ".tif")
+    from sarcodec import api
+
+    began = time.monotonic()
+    with console.progress(quiet=quiet) as tick:
+        meta = api.decode(
+            source,
+            out,
+            window=part,
+            base_only=base_only,
+            model=model,
+            device=device,
+            jobs=jobs,
+            overwrite=overwrite,
+            creation_options=options,
+            progress=tick,
+        )
+    seconds = time.monotonic() - began
+    sizes = source.stat().st_size, out.stat().st_size
+    if as_json:
+        console.say_json(
+            {
+                "input": source,
+                "output": out,
+                "input_bytes": sizes[0],
+                "bytes": sizes[1],
+                "width": meta.width,
+                "height": meta.height,
+                "bands": meta.count,
+                "dtype": meta.dtype,
+                "base_only": base_only,
+                "seconds": seconds,
+            }
+        )
+    elif not quiet:
+        console.say(
+            f"{source}  {console.size_text(sizes[0])} -> {out}  {console.size_text(sizes[1])}  "
+            f"{meta.width}x{meta.height}x{meta.count} {meta.dtype}  {seconds:.1f} s"
+        )
+
+
+def _window(text: str | None) -> Window | None:
+    """``col,row,width,height`` as a window."""
+    if text is None:
+        return None
+    from sarcodec.errors import UsageError
+    from sarcodec.types import Window
+
+    try:
+        col, row, width, height = (int(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(
+            f"--window {text} is not four whole numbers", hint="Give col,row,width,height: 0,0,512,512"
+        ) from error
+    return Window(col, row, width, height)
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    """``NAME=VALUE`` texts as a mapping."""
+    from sarcodec.errors import UsageError
+
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise UsageError(f"--co {text} is not NAME=VALUE", hint="For example: --co COMPRESS=ZSTD")
+        pairs[name] = value
+    return pairs

@@ -1,0 +1,184 @@
+"""``sarcodec encode``: a raster to a `.sarc` file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from sarcodec.cli import console
+from sarcodec.cli.options import (
+    OUTPUT,
+    QUALITY,
+    RASTER,
+    DeviceOption,
+    JobsOption,
+    JsonOption,
+    ModelOption,
+    OverwriteOption,
+    QuietOption,
+    default_output,
+    epilog,
+)
+
+if TYPE_CHECKING:
+    from sarcodec.api import EncodeReport
+    from sarcodec.bitstream.header import Header
+
+EPILOG = epilog(
+    "sarcodec encode scene.tif --bpp 0.2",
+    "sarcodec encode scene.tif -q 70 -o small.sarc --overwrite",
+    "sarcodec encode sigma0.tif --rmse-db 1.5 --scale power --quantity sigma0 --json",
+    notes=("A target out of the model's reach takes the nearest, warns, and counts as done."),
+    codes=(2, 3, 6, 7, 8, 9),
+)
+
+
+def encode(
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="Any raster that GDAL reads.")],
+    quality: Annotated[
+        float | None,
+        typer.Option(
+            "--quality",
+            "-q",
+            min=1,
+            max=100,
+            help="1 smallest to 100 best; 50 where no target is given.",
+            rich_help_panel=QUALITY,
+        ),
+    ] = None,
+    bpp: Annotated[
+        float | None,
+        typer.Option(
+            "--bpp", metavar="BITS", help="Bits per pixel and band, whole file.", rich_help_panel=QUALITY
+        ),
+    ] = None,
+    rmse_db: Annotated[
+        float | None,
+        typer.Option(
+            "--rmse-db",
+            metavar="DB",
+            help="Root mean square error over valid pixels, in dB.",
+            rich_help_panel=QUALITY,
+        ),
+    ] = None,
+    scale: Annotated[
+        Literal["auto", "dn", "amplitude", "power", "db"],
+        typer.Option(
+            help="What pixel values are; auto goes by the SCALE tag, the type and the values.",
+            rich_help_panel=RASTER,
+        ),
+    ] = "auto",
+    quantity: Annotated[
+        Literal["unknown", "dn", "sigma0", "gamma0", "beta0"],
+        typer.Option(help="Radiometric quantity, noted in the file.", rich_help_panel=RASTER),
+    ] = "unknown",
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    jobs: JobsOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT.sarc",
+            help="File to write. The input's name with .sarc where left out.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Encode a raster to a .sarc file. Choose at most one of -q, --bpp and --rmse-db."""
+    check_targets(quality, bpp, rmse_db)
+    out = output or default_output(source, ".sarc")
+    from sarcodec import api
+
+    with console.progress(quiet=quiet) as tick:
+        report = api.encode(
+            source,
+            out,
+            quality=quality,
+            bpp=bpp,
+            rmse_db=rmse_db,
+            scale=scale,
+            quantity=quantity,
+            model=model,
+            device=device,
+            jobs=jobs,
+            overwrite=overwrite,
+            progress=tick,
+        )
+    if not report.reached:
+        console.warn(_out_of_reach(report, bpp, rmse_db))
+    facts = _facts(source, out, report)
+    if as_json:
+        console.say_json(facts)
+    elif not quiet:
+        chosen = f"{facts['scale']} (found)" if scale == "auto" else facts["scale"]
+        console.say(
+            f"{source}  {console.size_text(facts['input_bytes'])} -> {out}  "
+            f"{console.size_text(report.bytes)}  {facts['ratio']:.1f}x  {report.bpp:.4g} bpp  "
+            f"scale {chosen}  {report.seconds:.1f} s"
+        )
+
+
+def check_targets(quality: float | None, bpp: float | None, rmse_db: float | None) -> None:
+    """Raise `UsageError` before anything slow begins."""
+    from sarcodec.errors import UsageError
+
+    targets = {"-q": quality, "--bpp": bpp, "--rmse-db": rmse_db}
+    given = [name for name, value in targets.items() if value is not None]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} contradict each other", hint="Choose one of them.")
+    for name, value in targets.items():
+        if value is not None and not 0 < value < float("inf"):
+            raise UsageError(f"{name} {value} is not a positive number", hint="For example: --bpp 0.2")
+
+
+def _out_of_reach(report: EncodeReport, bpp: float | None, rmse_db: float | None) -> str:
+    if bpp is not None:
+        return f"{bpp:g} bpp is out of reach of model {report.model} here; took the nearest, {report.bpp:.4g}"
+    return f"an RMSE of {rmse_db:g} dB is out of reach of model {report.model} here; took the nearest"
+
+
+def _facts(source: str, out: Path, report: EncodeReport) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    header = _header(out)
+    raw = header.width * header.height * len(header.bands) * _item_bytes(header.dtype)
+    stored = os.path.getsize(source) if os.path.isfile(source) else raw
+    return {
+        "input": source,
+        "output": str(out),
+        "input_bytes": stored,
+        "bytes": report.bytes,
+        "ratio": stored / report.bytes,
+        "bpp": report.bpp,
+        "width": header.width,
+        "height": header.height,
+        "bands": len(header.bands),
+        "dtype": header.dtype,
+        "scale": report.scale.value,
+        "quantity": header.quantity.value,
+        "model": report.model,
+        "level": report.level,
+        "reached": report.reached,
+        "seconds": report.seconds,
+    }
+
+
+def _header(path: Path) -> Header:
+    from sarcodec.api import open_file
+    from sarcodec.bitstream.reader import read_header
+
+    with open_file(path) as file:
+        return read_header(file)
+
+
+def _item_bytes(dtype: str) -> int:
+    from sarcodec.bitstream.layout import native
+
+    return native(dtype).size

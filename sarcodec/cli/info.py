@@ -1,0 +1,218 @@
+"""``sarcodec info``: what a `.sarc` file holds, without decoding anything. Imports no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import typer
+
+from sarcodec.cli import console
+from sarcodec.cli.options import JsonOption, epilog
+from sarcodec.errors import InputError
+
+if TYPE_CHECKING:
+    from sarcodec.bitstream.header import Header
+    from sarcodec.bitstream.reader import Reader
+    from sarcodec.metadata import RasterMeta
+
+EPILOG = epilog(
+    "sarcodec info scene.sarc",
+    "sarcodec info scene.sarc --json",
+    codes=(2, 3, 4, 5, 6, 7),
+)
+
+
+def info(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A .sarc file.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show header, georeferencing, bands, layers, tiles, model and sizes. Decodes nothing, loads no model."""
+    from sarcodec.bitstream.reader import Reader
+
+    with _opened(source) as file:
+        facts = describe(Reader(file), str(source))
+    if as_json:
+        console.say_json(facts)
+    else:
+        console.say("\n".join(_lines(facts)))
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The file; `sarcodec.api` would open it as well, but takes a while to import."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise InputError(f"cannot open {path}: {error.strerror or error}") from error
+
+
+def describe(reader: Reader, name: str) -> dict[str, Any]:
+    """Everything ``info`` knows of an open file, as ``--json`` prints it."""
+    from sarcodec import zoo
+    from sarcodec.metadata import RasterMeta
+
+    header = reader.header
+    meta = RasterMeta.from_chunks(
+        header.width, header.height, len(header.bands), header.dtype, header.geo, header.text
+    )
+    sizes = _sizes(reader)
+    return {
+        "file": name,
+        "format": ".".join(map(str, reader.version)),
+        "bytes": reader.size,
+        "bpp": 8 * reader.size / (header.width * header.height * len(header.bands)),
+        "width": header.width,
+        "height": header.height,
+        "dtype": header.dtype,
+        "nodata": meta.nodata,
+        "scale": header.scale.value,
+        "quantity": header.quantity.value,
+        "meaning": header.meaning.value,
+        "georeferencing": _georeferencing(meta),
+        "tags": meta.tags,
+        "bands": _bands(header, meta),
+        "tiles": {"side": header.tile_side, "rows": reader.grid.rows, "columns": reader.grid.cols},
+        "model": {
+            "id": header.model.id,
+            "entropy_digest": header.model.entropy.hex(),
+            "synthesis_digest": header.model.synthesis.hex(),
+            "installed": any(card.id == header.model.id for card in zoo.cards()),
+        },
+        "layers": _layers(header, sizes["layers"]),
+        "sizes": {key: value for key, value in sizes.items() if key != "layers"},
+        "overhead_percent": 100 * sizes["overhead"] / reader.size,
+    }
+
+
+def _sizes(reader: Reader) -> dict[str, Any]:
+    """Bytes by what they are for; checksums and digests are overhead, not layers or masks."""
+    from sarcodec.bitstream.layout import CRC, LAYER_HEAD
+
+    header, masks, layers = reader.header, 0, [0] * len(reader.header.layers)
+    for row in range(reader.grid.rows):
+        for col in range(reader.grid.cols):
+            for mask, *rest in reader.segments(row, col):
+                masks += max(mask.size - CRC.size, 0)
+                for number, segment in enumerate(rest):
+                    layers[number] += max(segment.size - CRC.size - LAYER_HEAD.size, 0)
+    records = sum(
+        reader.tile_size(row, col) for row in range(reader.grid.rows) for col in range(reader.grid.cols)
+    )
+    return {
+        "layers": layers,
+        "masks": masks,
+        "header": len(header.to_bytes()),
+        "of_which_tags": len(header.text),
+        "records": records,
+        "overhead": reader.size - masks - sum(layers),
+    }
+
+
+def _georeferencing(meta: RasterMeta) -> dict[str, Any]:
+    bounds = None
+    if meta.transform is not None:
+        a, b, c, d, e, f = meta.transform
+        corners = [(x, y) for x in (0, meta.width) for y in (0, meta.height)]
+        xs = [a * x + b * y + c for x, y in corners]
+        ys = [d * x + e * y + f for x, y in corners]
+        bounds = [min(xs), min(ys), max(xs), max(ys)]
+    return {
+        "crs": meta.crs,
+        "transform": meta.transform,
+        "bounds": bounds,
+        "gcps": len(meta.gcps),
+        "gcp_crs": meta.gcp_crs,
+        "rpcs": meta.rpcs is not None,
+    }
+
+
+def _bands(header: Header, meta: RasterMeta) -> list[dict[str, Any]]:
+    import numpy as np
+
+    native = np.dtype(header.dtype)
+    return [
+        {
+            "description": described.description,
+            "unit": described.unit,
+            "scale": described.scale,
+            "offset": described.offset,
+            "tags": described.tags,
+            "offset_db": band.offset,
+            "unit_db": band.unit,
+            "level": band.level,
+            "valid_min": band.vmin,
+            "valid_max": band.vmax,
+            "invalid_values": np.array(band.palette, f"u{native.itemsize}").view(native).tolist(),
+        }
+        for band, described in zip(header.bands, meta.bands, strict=True)
+    ]
+
+
+def _layers(header: Header, sizes: list[int]) -> list[dict[str, Any]]:
+    from sarcodec.bitstream.layout import LayerKind
+
+    names = {int(kind): kind.name.lower().replace("_", "-") for kind in LayerKind}
+    return [
+        {"kind": names.get(layer.kind, f"unknown {layer.kind}"), "channels": layer.channels, "bytes": size}
+        for layer, size in zip(header.layers, sizes, strict=True)
+    ]
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    """The same for the eye."""
+    text, model, tiles, geo = console.size_text, facts["model"], facts["tiles"], facts["georeferencing"]
+    rows = [
+        ("file", f"{facts['file']}, {text(facts['bytes'])}, format {facts['format']}"),
+        (
+            "raster",
+            f"{facts['width']} x {facts['height']}, {len(facts['bands'])} band(s) of {facts['dtype']}",
+        ),
+        ("values", f"scale {facts['scale']}, quantity {facts['quantity']}, nodata {facts['nodata']}"),
+        ("rate", f"{facts['bpp']:.4g} bits per pixel and band"),
+        ("place", _place(geo)),
+        ("tags", _count_tags(facts["tags"])),
+        ("model", f"{model['id']}, {'installed' if model['installed'] else 'not installed here'}"),
+        ("", f"entropy {model['entropy_digest']}, synthesis {model['synthesis_digest']}"),
+        ("tiles", f"{tiles['rows']} x {tiles['columns']} of {tiles['side']} pixels a side"),
+    ]
+    for number, band in enumerate(facts["bands"], 1):
+        invalid = ", ".join(f"{value:g}" for value in band["invalid_values"]) or "none"
+        name = f"{band['description']}, " if band["description"] else ""
+        span = f"{band['valid_min']:g} to {band['valid_max']:g}, mean {band['offset_db']:.2f} dB"
+        value = f"{name}{span}, level {band['level']}, invalid values: {invalid}"
+        rows.append((f"band {number}", value))
+    for number, layer in enumerate(facts["layers"]):
+        share = 100 * layer["bytes"] / facts["bytes"]
+        kind = f"{layer['kind']}, {layer['channels']} channels"
+        rows.append((f"layer {number}", f"{kind}, {text(layer['bytes'])} ({share:.1f} %)"))
+    sizes = facts["sizes"]
+    rows.append(("masks", text(sizes["masks"])))
+    overhead = f"{text(sizes['overhead'])} ({facts['overhead_percent']:.2f} %)"
+    rows.append(("overhead", f"{overhead}, of which header {text(sizes['header'])}"))
+    return [f"{name:<9} {value}" for name, value in rows]
+
+
+def _place(geo: dict[str, Any]) -> str:
+    parts = []
+    if geo["transform"]:
+        a, _, c, _, e, f = geo["transform"]
+        parts.append(f"{_crs(geo['crs'])}, pixel {a:g} x {e:g}, origin {c:.10g} {f:.10g}")
+    if geo["gcps"]:
+        parts.append(f"{geo['gcps']} ground control points in {_crs(geo['gcp_crs'])}")
+    if geo["rpcs"]:
+        parts.append("RPCs")
+    return "; ".join(parts) or "not georeferenced"
+
+
+def _crs(text: str | None) -> str:
+    """A name of a CRS: the EPSG code, or what WKT has in its first quotes."""
+    if text is None:
+        return "no CRS"
+    return text if text.startswith("EPSG:") or '"' not in text else text.split('"')[1]
+
+
+def _count_tags(tags: dict[str, dict[str, str]]) -> str:
+    names = [
+        f"{len(items)} {f'in {namespace}' if namespace else ''}".strip() for namespace, items in tags.items()
+    ]
+    return ", ".join(names) or "none"

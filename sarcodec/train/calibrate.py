@@ -1,0 +1,124 @@
+"""Fit probability tables to the symbols that the encoder really writes.
+
+The trained densities are Gaussians under additive noise; real residuals have heavier tails and the
+encoder's rate-distortion choice removes small symbols. Tables are data of the model file, so they
+may as well be measured.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sarcodec.model import modelfile
+from sarcodec.model.entropy import LatentCoder
+from sarcodec.model.modelfile import Model
+from sarcodec.model.tables import SCALES, WIDEST, scale_deviations
+from sarcodec.train.data import PackedScenes
+from sarcodec.train.export import HYPER_SILENT, gaussian_pmf, hyper_pmfs, put_tables, tensors_of, write
+from sarcodec.train.network import SarNet
+
+PRIOR_WEIGHT = 40.0
+"""Symbols that the Gaussian counts for in a fitted table."""
+
+
+class Census:
+    """Counts of symbols by table."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.counts = np.zeros((SCALES, 2 * WIDEST + 1))
+        self.hyper = np.zeros((model.shape.anchors, model.shape.hyper, 81))
+
+    def observe(self, index: npt.NDArray[Any], symbols: npt.NDArray[Any]) -> None:
+        """Take in coded latents."""
+        inside = np.abs(symbols) <= WIDEST
+        np.add.at(self.counts, (index[inside], symbols[inside] + WIDEST), 1)
+
+    def add(self, y: npt.NDArray[Any], level: int) -> float:
+        """Code a tile's latents and take them in; returns the bits."""
+        coder = LatentCoder(self.model, level)
+        z = np.clip(coder.hyper_symbols(y), -40, 40)
+        anchor = round(level / 256)
+        channel = np.broadcast_to(np.arange(z.shape[0])[:, None, None], z.shape)
+        np.add.at(self.hyper[anchor], (channel, z + 40), 1)
+        return coder.encode(y, dry=True, observe=self.observe).bits
+
+    def pmfs(self) -> list[npt.NDArray[Any]]:
+        """Symmetric masses: counts of both signs, and the Gaussian as a few symbols more."""
+        both = self.counts + self.counts[:, ::-1]
+        out = []
+        for row, deviation in zip(both, scale_deviations(), strict=True):
+            prior = gaussian_pmf(deviation)
+            seen = np.flatnonzero(row[WIDEST:])
+            half = max(len(prior) // 2, min(WIDEST, int(seen.max(initial=0)) + 1))
+            near = row[WIDEST - half : WIDEST + half + 1]
+            wide = np.pad(prior, half - len(prior) // 2, constant_values=2e-6)
+            out.append((near + PRIOR_WEIGHT * wide) / (row.sum() + PRIOR_WEIGHT))
+        return out
+
+    def hyper_pmfs(self, trained: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        """Masses of hyper-latents by anchor and channel; trained densities weigh as much as a few symbols."""
+        out = []
+        for rows in self.hyper:
+            for row, prior in zip(rows, trained, strict=True):
+                half = max(len(prior) // 2, int(np.abs(np.flatnonzero(row) - 40).max(initial=0)))
+                half = min(half, 40)
+                wide = (
+                    np.pad(prior, half - len(prior) // 2, constant_values=1e-6)
+                    if half > len(prior) // 2
+                    else prior
+                )
+                near = row[40 - half : 40 + half + 1]
+                out.append((near + PRIOR_WEIGHT * wide) / (row.sum() + PRIOR_WEIGHT))
+        return out
+
+
+def calibrate(
+    net: SarNet,
+    scenes: PackedScenes,
+    path: Path,
+    *,
+    id: str,  # noqa: A002
+    crops: int = 96,
+    rounds: int = 3,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write `net` as a model file whose tables fit `scenes`, never test data.
+
+    Parameters
+    ----------
+    scenes : PackedScenes
+        Training scenes.
+    crops : int
+        Crops to code at each of the levels, in every round.
+    rounds : int
+        Times the tables are fitted; the encoder's choices depend on them.
+    """
+    tensors = tensors_of(net)
+    trained = hyper_pmfs(net)
+    x, _ = scenes.batch(crops, np.random.default_rng(7), augment=False)
+    levels = np.linspace(0, 256 * (net.shape.anchors - 1), 11).astype(int).tolist()
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / "draft.safetensors"
+        for number in range(rounds):
+            write(draft, tensors, net, id=id)
+            model = modelfile.load(draft)
+            census = Census(model)
+            for i in range(crops):
+                y = model.analyse(x[i, 0].numpy())
+                for level in levels:
+                    census.add(y, level)
+                if progress:
+                    progress(number * crops + i + 1, rounds * crops)
+            put_tables(tensors, "y", census.pmfs())
+            put_tables(tensors, "z", census.hyper_pmfs(trained))
+            active = census.hyper[:, :, np.arange(81) != 40].sum(2) / np.maximum(census.hyper.sum(2), 1)
+            tensors["entropy/z_coded"] = torch.from_numpy((active > HYPER_SILENT).astype(np.uint8))
+        write(path, tensors, net, id=id)

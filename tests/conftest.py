@@ -1,0 +1,31 @@
+"""Shared fixtures: the toy model, hypothesis' profile."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from sarcodec.model.modelfile import Model
+
+GOLDEN = Path(__file__).parent / "golden"
+TOY = str(GOLDEN / "toy1.safetensors")
+
+# Before torch is imported: more threads change no result here, they only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The same examples every time, and no clock: the machine may be busy with something else.
+settings.register_profile("sarcodec", derandomize=True, deadline=None)
+settings.load_profile("sarcodec")
+
+
+@pytest.fixture(scope="session")
+def toy() -> Model:
+    """The toy model: untrained, small, every path in use; its file never changes."""
+    from sarcodec.model import modelfile
+
+    return modelfile.load(Path(TOY))

@@ -1,0 +1,210 @@
+"""Make golden files with the toy model, of scenes made up here. Writes only what is missing.
+
+Each is a `.sarc` file, its pixels as the first decoder gave them (`.npz`), and an entry in `expected.json`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sarcodec.api import ArraySource, SarcDataset, _encode, _silent, _target
+from sarcodec.metadata import BandMeta, Gcp, RasterMeta, to_fields
+from sarcodec.types import Quantity, Scale
+
+HERE = Path(__file__).parent
+TOY = str(HERE / "toy1.safetensors")
+EXPECTED = HERE / "expected.json"
+
+Array = npt.NDArray[Any]
+Case = tuple[Array, RasterMeta, float, Scale | None, Quantity]
+
+
+def power(h: int, w: int, seed: int) -> Array:
+    """Gamma speckle of 4 looks on a slow trend and a step, mean about 0.05, float64."""
+    rng = np.random.default_rng(seed)
+    rows, cols = np.linspace(0, 1, h)[:, None], np.linspace(0, 1, w)
+    trend = 1.5 * np.sin(3 * rows + 2 * cols) + (rows > 0.6) * (cols < 0.4)
+    speckle: Array = 0.05 * np.exp(trend) * rng.gamma(4.0, 0.25, (h, w))
+    return speckle
+
+
+def dn(h: int, w: int, seed: int) -> Array:
+    amplitude: Array = np.maximum(np.rint(1000 * np.sqrt(power(h, w, seed))), 1)
+    return amplitude
+
+
+def meta_of(cube: Array, **fields: Any) -> RasterMeta:
+    return RasterMeta(cube.shape[2], cube.shape[1], cube.shape[0], cube.dtype.name, **fields)
+
+
+def uint16_border() -> Case:
+    cube = dn(90, 110, 1).astype(np.uint16)[None]
+    cube[0, :, :7] = cube[0, -5:] = 0
+    utm = (10.0, 0.0, 399960.0, 0.0, -10.0, 5300040.0)
+    tags = {"": {"AREA_OR_POINT": "Area", "SENSOR": "made up"}}
+    meta = meta_of(cube, nodata=0, crs="EPSG:32633", transform=utm, tags=tags)
+    return cube, meta, 60, None, Quantity.DN
+
+
+def int16() -> Case:
+    cube = dn(48, 64, 2).astype(np.int16)[None]
+    cube[0, 3, 4], cube[0, 10:14, 20:30] = -7, -32768
+    return cube, meta_of(cube, nodata=-32768), 100, None, Quantity.UNKNOWN
+
+
+def uint8() -> Case:
+    cube = np.clip(dn(33, 47, 3) / 3, 1, 255).astype(np.uint8)[None]
+    return cube, meta_of(cube), 40, None, Quantity.UNKNOWN
+
+
+def float32_db() -> Case:
+    cube = (10 * np.log10(power(64, 80, 4))).astype(np.float32)[None]
+    holes = np.random.default_rng(4).random(cube.shape) < 0.03
+    cube[holes] = np.nan
+    cube.view(np.uint32)[0, 9, 9] = 0x7FC0BEEF
+    band = BandMeta("Gamma0_VH_db", "dB", colorinterp="gray", tags={"": {"polarisation": "VH"}})
+    return cube, meta_of(cube, nodata=float("nan"), bands=(band,)), 80, Scale.DB, Quantity.GAMMA0
+
+
+def float32_power() -> Case:
+    cube = power(50, 70, 5).astype(np.float32)[None]
+    cube[0, 20:25, 5:60], cube[0, 0, 0], cube[0, 1, 1] = 0, -0.0, np.inf
+    return cube, meta_of(cube), 70, Scale.POWER, Quantity.SIGMA0
+
+
+def float64() -> Case:
+    cube = np.sqrt(power(40, 41, 6))[None]
+    cube[0, 5, 5] = 1e6
+    return cube, meta_of(cube, nodata=-9999.0), 100, Scale.AMPLITUDE, Quantity.BETA0
+
+
+def two_bands() -> Case:
+    cube = np.stack([dn(70, 60, 7), dn(70, 60, 8) / 3]).astype(np.uint16)
+    cube[1, :9] = 0
+    bands = tuple(BandMeta(name, colorinterp="gray", tags={"": {"pol": name}}) for name in ("VV", "VH"))
+    return cube, meta_of(cube, nodata=0, bands=bands), 50, None, Quantity.UNKNOWN
+
+
+def gcps() -> Case:
+    cube = dn(40, 100, 9).astype(np.uint16)[None]
+    points = tuple(
+        Gcp(float(r), float(c), 12 + c / 1e4, 48 - r / 1e4, 310.25, str(n), "")
+        for n, (r, c) in enumerate([(0, 0), (0, 100), (40, 0), (40, 100), (20, 50)])
+    )
+    meta = meta_of(cube, gcps=points, gcp_crs="EPSG:4326", rpcs={"LINE_OFF": "20", "SAMP_OFF": "50"})
+    return cube, meta, 30, None, Quantity.UNKNOWN
+
+
+def one_pixel() -> Case:
+    cube = np.full((1, 1, 1), 321, np.uint16)
+    return cube, meta_of(cube), 50, None, Quantity.UNKNOWN
+
+
+def ragged() -> Case:
+    cube = dn(270, 300, 10).astype(np.uint16)[None]
+    return cube, meta_of(cube), 50, None, Quantity.UNKNOWN
+
+
+def two_tiles() -> Case:
+    cube = dn(40, 1100, 11).astype(np.uint16)[None]
+    cube[0, 10:30, 1015:1035] = 0
+    return cube, meta_of(cube, nodata=0), 75, None, Quantity.UNKNOWN
+
+
+def nothing_valid() -> Case:
+    cube = np.full((1, 20, 30), np.nan, np.float32)
+    cube[0, 4:9, 3] = -np.inf
+    return cube, meta_of(cube), 50, Scale.DB, Quantity.UNKNOWN
+
+
+CASES: tuple[Callable[[], Case], ...] = (
+    uint16_border,
+    int16,
+    uint8,
+    float32_db,
+    float32_power,
+    float64,
+    two_bands,
+    gcps,
+    one_pixel,
+    ragged,
+    two_tiles,
+    nothing_valid,
+)
+
+
+def encoded(case: Case) -> bytes:
+    """The `.sarc` file of a case."""
+    cube, meta, quality, scale, quantity = case
+    file, target = io.BytesIO(), _target(quality, None, None)
+    _encode(ArraySource(cube, meta), file, target, scale, quantity, TOY, "cpu", 1, _silent)
+    return file.getvalue()
+
+
+def header_fields(coded: SarcDataset) -> dict[str, Any]:
+    """Every field of the header, as JSON holds it."""
+    dump: dict[str, Any] = json.loads(
+        json.dumps(
+            asdict(coded.decoder.header), default=lambda v: v.hex() if isinstance(v, bytes) else str(v)
+        )
+    )
+    return dump
+
+
+def latent_digests(coded: SarcDataset) -> list[str]:
+    """SHA-256 of each band's decoded latents, tile after tile, int32 little-endian."""
+    grid, out = coded.decoder.header.grid, []
+    for band in range(coded.meta.count):
+        sha = hashlib.sha256()
+        for row in range(grid.rows):
+            for col in range(grid.cols):
+                sha.update(np.ascontiguousarray(coded.decoder.latents((band, row, col)), "<i4").tobytes())
+        out.append(sha.hexdigest())
+    return out
+
+
+def invalid_of(cube: Array, meta: RasterMeta, scale: Scale) -> Array:
+    """Which pixels are not data, from the source itself."""
+    if scale is Scale.DB:
+        bad = ~np.isfinite(cube)
+    else:
+        with np.errstate(invalid="ignore"):
+            bad = ~(np.isfinite(cube) & (cube > 0))
+    return bad if meta.nodata is None else bad | (cube == meta.nodata)
+
+
+def main() -> None:
+    expected: dict[str, Any] = json.loads(EXPECTED.read_text()) if EXPECTED.exists() else {}
+    for make in CASES:
+        name = make.__name__
+        path = HERE / f"{name}.sarc"
+        if path.exists():
+            continue
+        case = make()
+        path.write_bytes(encoded(case))
+        with SarcDataset(io.BytesIO(path.read_bytes()), name, model=TOY, jobs=1) as coded:
+            scale = coded.decoder.header.scale
+            invalid = invalid_of(case[0], case[1], scale)
+            bits = case[0].view(f"u{case[0].dtype.itemsize}")[invalid]
+            np.savez_compressed(
+                HERE / f"{name}.npz", pixels=coded.read(), invalid=np.packbits(invalid), invalid_bits=bits
+            )
+            expected[name] = {
+                "header": header_fields(coded),
+                "latents": latent_digests(coded),
+                "meta": json.loads(json.dumps(to_fields(coded.meta))),
+            }
+    EXPECTED.write_text(json.dumps(expected, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A second decoder, written from docs/FORMAT.md alone."""

@@ -1,0 +1,669 @@
+"""A decoder of `.sarc` files written from docs/FORMAT.md and a model file alone.
+
+It shares no code with the package and neither torch nor the compiled entropy coder: Python integers, numpy
+and the tensors of a safetensors file. It is slow and reads whole files; it exists to show that the
+specification suffices.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import struct
+import zlib
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import safe_open
+from safetensors.numpy import load_file
+
+Array = npt.NDArray[Any]
+
+DTYPES = ("u1", "i1", "<u2", "<i2", "<u4", "<i4", "<f4", "<f8")
+NEPER = (20 / math.log(10), 20 / math.log(10), 10 / math.log(10), None)
+"""dB in one unit of the natural logarithm, by scale code; decibels are kept as they are."""
+DB = 3
+LARGEST_SYMBOL = 32767
+CONTEXT_MAX = 127
+
+
+class RefusedError(Exception):
+    """The file or the model is not what the specification allows."""
+
+
+def require(condition: object, what: str) -> None:
+    """Refuse unless `condition` holds."""
+    if not condition:
+        raise RefusedError(what)
+
+
+# Conventions and container
+
+
+def _crc_table() -> list[int]:
+    table = []
+    for byte in range(256):
+        value = byte
+        for _ in range(8):
+            value = (value >> 1) ^ (0x82F63B78 if value & 1 else 0)
+        table.append(value)
+    return table
+
+
+CRC_TABLE = _crc_table()
+
+
+def crc32c(data: bytes) -> int:
+    """CRC-32C of `data`."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = (crc >> 8) ^ CRC_TABLE[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
+
+
+@dataclass
+class Cursor:
+    """Reads fields one after another."""
+
+    data: bytes
+    at: int = 0
+
+    def take(self, count: int) -> bytes:
+        """The next `count` bytes."""
+        require(self.at + count <= len(self.data), "truncated")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def one(self, form: str) -> Any:
+        """One value of a struct form, little-endian."""
+        return struct.unpack("<" + form, self.take(struct.calcsize("<" + form)))[0]
+
+    def uv(self, bits: int = 32) -> int:
+        """One LEB128 integer in its shortest form."""
+        value = shift = 0
+        while True:
+            byte: int = self.one("B")
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                require(value < 1 << bits and (byte or shift == 7), "LEB128")
+                return value
+
+    def end(self) -> None:
+        """Refuse bytes that are left."""
+        require(self.at == len(self.data), "bytes are left over")
+
+
+@dataclass
+class Band:
+    """A BAND chunk."""
+
+    offset: float
+    unit: float
+    level: int
+    tile_quality: bool
+    span: Array
+    palette: Array
+
+
+@dataclass
+class Header:
+    """What the chunks say, as far as decoding needs it."""
+
+    width: int = 0
+    height: int = 0
+    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype("u1"))
+    scale: int = 0
+    side: int = 256
+    layers: list[tuple[int, int]] = field(default_factory=list)
+    bands: list[Band] = field(default_factory=list)
+    entropy_digest: bytes = b""
+    synthesis_digest: bytes = b""
+    nodata: Any = None
+
+    @property
+    def tiles(self) -> tuple[int, int]:
+        """Tile rows and columns."""
+        return -(-self.height // self.side), -(-self.width // self.side)
+
+    def window(self, row: int, col: int) -> tuple[slice, slice]:
+        """Pixels of a tile."""
+        top, left = row * self.side, col * self.side
+        return (
+            slice(top, min(top + self.side, self.height)),
+            slice(left, min(left + self.side, self.width)),
+        )
+
+
+def read_header(cursor: Cursor) -> Header:
+    """Prologue and header."""
+    start = cursor.take(14)
+    magic, major, _minor, length = struct.unpack("<8sBBI", start)
+    require(magic == bytes.fromhex("89534152430d0a1a") and major == 1, "magic or version")
+    crc, body = cursor.one("I"), cursor.take(length)
+    require(crc32c(start + body) == crc, "header checksum")
+    header, chunks, count = Header(), Cursor(body), 0
+    while chunks.at < len(body):
+        kind, data = chunks.one("B"), Cursor(chunks.take(chunks.uv()))
+        if kind == 1:
+            count = _image(data, header)
+        elif kind == 2:
+            header.bands.append(_band(data, header.dtype))
+        elif kind == 3:
+            data.take(data.one("B"))
+            header.entropy_digest, header.synthesis_digest = data.take(8), data.take(8)
+        elif kind == 129:
+            nodata = json.loads(zlib.decompress(data.take(len(data.data)), wbits=-15)).get("n")
+            header.nodata = float(nodata) if isinstance(nodata, str) else nodata
+        elif kind == 128:
+            data.take(len(data.data))
+        else:
+            require(kind >= 128, f"critical chunk {kind}")
+            continue
+        data.end()
+    require(count and len(header.bands) == count and header.entropy_digest, "chunks are missing")
+    return header
+
+
+def _image(data: Cursor, header: Header) -> int:
+    header.width, header.height, bands = data.uv(), data.uv(), data.uv()
+    dtype, header.scale, quantity, meaning = (data.one("B") for _ in range(4))
+    require(dtype < 8 and header.scale < 4 and quantity < 5 and meaning < 3, "codes")
+    header.dtype = np.dtype(DTYPES[dtype])
+    header.side = 256 * data.uv()
+    require(header.side and data.one("B") == 0, "quantiser")
+    require([data.uv() for _ in range(data.uv())] == [1] * bands, "band groups")
+    header.layers = [(data.one("B"), data.uv()) for _ in range(data.one("B"))]
+    require(header.layers and header.layers[0][0] == 0, "base layer")
+    require(all(kind & 128 or kind in {0, 1} for kind, _ in header.layers), "critical layer")
+    return bands
+
+
+def _band(data: Cursor, dtype: np.dtype[Any]) -> Band:
+    offset, unit, level, flags = (data.one(form) for form in "ffHB")
+    require(flags == 0, "quality offsets")
+    span = np.frombuffer(data.take(2 * dtype.itemsize), dtype)
+    palette = np.frombuffer(data.take(data.one("B") * dtype.itemsize), dtype)
+    return Band(offset, unit, level, bool(flags), span, palette)
+
+
+def read_records(data: bytes, header: Header, start: int) -> list[list[list[bytes]]]:
+    """Verified segment bodies, [tile][band][segment]."""
+    crc, length, magic = struct.unpack("<II4s", data[-12:])
+    require(magic == b"SARC" and start + length + 12 <= len(data), "footer")
+    index = data[len(data) - 12 - length : -12]
+    require(crc32c(index) == crc, "index checksum")
+    sizes, records = Cursor(index), Cursor(data[: len(data) - 12 - length], start)
+    rows, cols = header.tiles
+    tiles = [_record(Cursor(records.take(sizes.uv(64))), header, number) for number in range(rows * cols)]
+    sizes.end()
+    records.end()
+    return tiles
+
+
+def _record(record: Cursor, header: Header, tile: int) -> list[list[bytes]]:
+    lengths = [[record.uv() for _ in range(1 + len(header.layers))] for _ in header.bands]
+    bodies = []
+    for band, row in enumerate(lengths):
+        parts = []
+        for number, length in enumerate(row):
+            require(length == 0 or length > 4, "segment length")
+            body = b""
+            if length:
+                crc, body = record.one("I"), record.take(length - 4)
+                key = struct.pack("<IHBb", tile, band, number, 0)
+                require(crc32c(key + body) == crc, f"tile {tile}, band {band}, segment {number}")
+            parts.append(body)
+        bodies.append(parts)
+    record.end()
+    return bodies
+
+
+# Masks
+
+
+def read_mask(body: bytes, shape: tuple[int, int], classes: int) -> Array:
+    """Class of each pixel of a tile, uint8."""
+    if not body:
+        return np.zeros(shape, np.uint8)
+    cursor = Cursor(body)
+    mode, first = cursor.one("B"), cursor.one("B")
+    if mode == 1:
+        cursor.end()
+        flat = np.full(shape[0] * shape[1], first, np.uint8)
+        require(first, "class 0 everywhere")
+    else:
+        listed = list(cursor.take(first))
+        require(mode in {2, 3}, f"mask mode {mode}")
+        flat = (_runs if mode == 2 else _planes)(cursor, listed, shape)
+    require(flat.max() <= classes, "class beyond the palette")
+    return flat.reshape(shape)
+
+
+def _inflate(cursor: Cursor) -> Cursor:
+    stream = zlib.decompressobj(wbits=-15)
+    data = stream.decompress(cursor.data[cursor.at :])
+    require(stream.eof and not stream.unused_data, "deflate")
+    return Cursor(data)
+
+
+def _runs(cursor: Cursor, listed: list[int], shape: tuple[int, int]) -> Array:
+    count, (height, width) = cursor.uv(), shape
+    inner = _inflate(cursor)
+    residuals = [0] * count
+    for i in [*range(0, count, 2), *range(1, count, 2)]:
+        residuals[i] = inner.uv()
+    which = list(inner.take(count)) if len(listed) > 2 else [(i + 1) % 2 for i in range(count)]
+    inner.end()
+    places = [-width, -width]
+    for r in residuals:
+        places.append(places[-2] + width + (-(r + 1) // 2 if r & 1 else r // 2))
+    bounds = [0, *places[2:], height * width]
+    require(count and all(a < b for a, b in pairwise(bounds)), "runs out of order")
+    runs = [listed[0], *(listed[i] for i in which)]
+    require(all(a != b for a, b in pairwise(runs)), "a run that changes nothing")
+    require(list(dict.fromkeys(runs)) == listed, "classes not in order of appearance")
+    return np.repeat(np.array(runs, np.uint8), np.diff(bounds))
+
+
+def _planes(cursor: Cursor, listed: list[int], shape: tuple[int, int]) -> Array:
+    (height, width), inner = shape, _inflate(cursor)
+    stride = -(-width // 8)
+    out = np.zeros(shape, np.uint8)
+    for k in listed:
+        rows = np.frombuffer(inner.take(height * stride), np.uint8).reshape(height, stride)
+        bits = np.unpackbits(rows, axis=1).astype(bool)
+        require(bits.any() and not bits[:, width:].any() and not out[bits[:, :width]].any(), "planes")
+        out[bits[:, :width]] = k
+    inner.end()
+    return out.ravel()
+
+
+# The model file
+
+
+@dataclass
+class Model:
+    """Tensors and settings of a model file."""
+
+    tensors: dict[str, Array]
+    layers: list[int]
+    groups: list[int]
+    hyper: int
+    first_coded: int
+    blocks: tuple[int, int]
+    anchors: int
+    entropy_digest: bytes
+    synthesis_digest: bytes
+
+
+def read_model(path: Path) -> Model:
+    """A model file."""
+    with safe_open(path, "np") as file:
+        metadata = file.metadata()
+    require(metadata["format"] == "sarcodec-model-1", "model format")
+    tensors = load_file(path)
+    settings = json.loads(metadata["config"])
+    shape = settings
+    digests = [part_digest(tensors, part, settings) for part in SETTINGS]
+    return Model(
+        tensors,
+        settings["layers"],
+        shape["groups"],
+        shape["hyper"],
+        settings["first_coded"],
+        (shape["deep_blocks"], shape["wide_blocks"]),
+        shape["anchors"],
+        *digests,
+    )
+
+
+SETTINGS = {
+    "entropy/": ("anchors", "first_coded", "groups", "hidden", "hyper", "layers"),
+    "synthesis/": ("anchors", "deep", "deep_blocks", "groups", "wide", "wide_blocks"),
+}
+
+
+def part_digest(tensors: dict[str, Array], part: str, settings: dict[str, Any]) -> bytes:
+    """Digest of a part's settings and of the tensors whose names start with `part`."""
+    own = json.dumps({name: settings[name] for name in SETTINGS[part]}, separators=(",", ":"))
+    sha = hashlib.sha256(own.encode("ascii") + b"\n")
+    for name in sorted(tensors):
+        if name.startswith(part):
+            tensor = tensors[name]
+            sha.update(f"{name} {tensor.dtype.str} {list(tensor.shape)}\n".encode() + tensor.tobytes())
+    return sha.digest()[:8]
+
+
+# Symbols
+
+
+class RansDecoder:
+    """Reads symbols from one stream."""
+
+    def __init__(self, stream: bytes) -> None:
+        require(len(stream) >= 8 and len(stream) % 4 == 0, "stream length")
+        self.words: list[int] = np.frombuffer(stream, "<u4").tolist()
+        self.state: int = self.words[0] | self.words[1] << 32
+        self.at = 2
+
+    def _fill(self) -> None:
+        if self.state < 1 << 31:
+            require(self.at < len(self.words), "stream ends early")
+            self.state = self.state << 32 | self.words[self.at]
+            self.at += 1
+
+    def _bits(self) -> int:
+        value = self.state & 15
+        self.state >>= 4
+        self._fill()
+        return value
+
+    def symbol(self, cdf: list[int], offset: int) -> int:
+        """The next symbol under one table."""
+        low = self.state & 0xFFFF
+        interval = bisect_right(cdf, low) - 1
+        self.state = (cdf[interval + 1] - cdf[interval]) * (self.state >> 16) + low - cdf[interval]
+        self._fill()
+        value: int = interval
+        escape = len(cdf) - 2
+        if interval == escape:
+            groups = part = self._bits()
+            while part == 15:
+                part = self._bits()
+                groups += part
+            require(groups <= 8, "escape")
+            raw = sum(self._bits() << 4 * i for i in range(groups))
+            value = -(raw >> 1) - 1 if raw & 1 else (raw >> 1) + escape
+        require(abs(value + offset) <= LARGEST_SYMBOL, "symbol")
+        return value + offset
+
+    def end(self) -> None:
+        """Refuse a stream that was not read exactly to its end."""
+        require(self.state == 1 << 31 and self.at == len(self.words), "stream does not end here")
+
+
+@dataclass
+class Tables:
+    """Probability tables."""
+
+    cdfs: list[list[int]]
+    offsets: list[int]
+
+    @classmethod
+    def of(cls, model: Model, which: str) -> Tables:
+        """The tables of latents ("y") or hyper-latents ("z")."""
+        cdf, size, offset = (model.tensors[f"entropy/{which}_{part}"] for part in ("cdf", "size", "offset"))
+        cdfs = [row[:n].tolist() for row, n in zip(cdf, size, strict=True)]
+        for row in cdfs:
+            require(row[0] == 0 and row[-1] == 65536 and all(a < b for a, b in pairwise(row)), "table")
+        return cls(cdfs, offset.tolist())
+
+    def read(self, stream: RansDecoder, indexes: Array) -> list[int]:
+        """One symbol for each index."""
+        return [stream.symbol(self.cdfs[i], self.offsets[i]) for i in indexes.ravel().tolist()]
+
+
+def level_row(table: Array, level: int) -> Array:
+    """Row of an integer table at a rate level."""
+    low = min(level // 256, len(table) - 2)
+    f = level - 256 * low
+    row: Array = (table[low].astype(np.int64) * (256 - f) + table[low + 1].astype(np.int64) * f + 128) >> 8
+    return row
+
+
+def times_power(x: Array, log2: Array, extra: int, powers: Array) -> Array:
+    """Integers times 2^(log2/256 + extra), rounded, a factor for each channel."""
+    out = np.empty_like(x)
+    for channel, exponent in enumerate(log2.tolist()):
+        shift = 16 - ((exponent >> 8) + extra)
+        require(shift > 0, "exponent")
+        out[channel] = (x[channel] * int(powers[exponent & 255]) + (1 << (shift - 1))) >> shift
+    return out
+
+
+def convolve(x: Array, weight: Array, bias: Array | None, pad: int = 0) -> Array:
+    """Cross-correlation with zero padding, (inputs, h, w) -> (outputs, h', w')."""
+    x = np.pad(x, ((0, 0), (pad, pad), (pad, pad)))
+    view: Any = np.lib.stride_tricks.sliding_window_view  # its stub knows one axis only
+    windows = view(x, weight.shape[2:], axis=(1, 2))
+    out: Array = np.tensordot(weight, windows, ((1, 2, 3), (0, 3, 4)))
+    return out if bias is None else out + bias[:, None, None]
+
+
+def shuffle(x: Array) -> Array:
+    """Four channels to 2 x 2 positions of one."""
+    channels, height, width = x.shape
+    x = x.reshape(channels // 4, 2, 2, height, width).transpose(0, 3, 1, 4, 2)
+    return x.reshape(channels // 4, 2 * height, 2 * width)
+
+
+def integer_layer(model: Model, name: str, x: Array, shift: int = 9, *, clamp: bool = True) -> Array:
+    """One integer convolution."""
+    weight = model.tensors[f"entropy/nets.{name}.weight"].astype(np.int64)
+    bias = model.tensors[f"entropy/nets.{name}.bias"].astype(np.int64)
+    y: Array = (convolve(x, weight, bias, weight.shape[2] // 2) + (1 << (shift - 1))) >> shift
+    return y.clip(0, 255) if clamp else y
+
+
+def read_latents(model: Model, level: int, layers: list[bytes], size: tuple[int, int]) -> Array:
+    """Decoded latents of one tile, (channels, h, w), in sixteenths of a quantiser step."""
+    height, width = size
+    tables, t = Tables.of(model, "y"), model.tensors
+    streams = [RansDecoder(body[4:]) if body else None for body in layers]
+    counts = [0] * len(layers)
+    hyper_log2 = level_row(t["entropy/hyper_log2"], level)
+    mean_log2 = level_row(t["entropy/mean_log2"], level)
+    scale_offset = level_row(t["entropy/scale_offset"], level)
+    powers = t["entropy/powers"]
+
+    anchor = (level + 128) >> 8
+    coded = np.flatnonzero(t["entropy/z_coded"][anchor])
+    z = np.zeros((model.hyper, -(-height // 4), -(-width // 4)), np.int64)
+    if streams[0] is not None:
+        index = np.broadcast_to((anchor * model.hyper + coded)[:, None, None], (len(coded), *z.shape[1:]))
+        z[coded] = np.array(Tables.of(model, "z").read(streams[0], index), np.int64).reshape(index.shape)
+        counts[0] += index.size
+
+    x = times_power(z, -hyper_log2, 4, powers).clip(-CONTEXT_MAX, CONTEXT_MAX)
+    x = shuffle(integer_layer(model, "h_s.up1", integer_layer(model, "h_s.first", x)))
+    x = shuffle(integer_layer(model, "h_s.up2", integer_layer(model, "h_s.middle", x)))
+    context = integer_layer(model, "h_s.last", x)[:, :height, :width]
+
+    bounds = np.cumsum(model.layers)
+    start, y_hat = 0, np.zeros((sum(model.groups), height, width), np.int64)
+    for group, channels in enumerate(model.groups):
+        part, layer = slice(start, start + channels), int(np.searchsorted(bounds, start, side="right"))
+        hidden = integer_layer(model, f"heads.{group}.mix", context)
+        codes = integer_layer(model, f"heads.{group}.out", hidden, 8, clamp=False)
+        mean = times_power(codes[:channels], mean_log2[part], -1, powers)
+        log2 = codes[channels:] + scale_offset[part, None, None]
+        index = (((5 * log2 + 16) >> 5) + 16).clip(0, 63)
+        q = np.zeros_like(mean)
+        stream = streams[layer]
+        if stream is not None:
+            active = index >= model.first_coded
+            q[active] = tables.read(stream, index[active])
+            counts[layer] += int(active.sum())
+        y_hat[part] = 16 * q + mean
+        seen = times_power(y_hat[part], -mean_log2[part], 0, powers).clip(-CONTEXT_MAX, CONTEXT_MAX)
+        context = np.concatenate((context, seen))
+        start += channels
+
+    for layer, (body, stream) in enumerate(zip(layers, streams, strict=True)):
+        if stream is None:
+            continue
+        padding = max(0, 4 - counts[layer])
+        require(tables.read(stream, np.zeros(padding, int)) == [0] * padding, "padding")
+        stream.end()
+        values = y_hat[bounds[layer] - model.layers[layer] : bounds[layer]].astype("<i4").tobytes()
+        values = z.astype("<i2").tobytes() + values if layer == 0 else values
+        require(struct.pack("<I", crc32c(values)) == body[:4], f"digest of layer {layer}")
+    return y_hat
+
+
+# Synthesis
+
+
+def blocks_to_image(blocks: Array, side: int) -> Array:
+    """(side * side, rows, cols) -> (side * rows, side * cols) without the outer half blocks."""
+    rows, cols = blocks.shape[1:]
+    image = blocks.reshape(side, side, rows, cols).transpose(2, 0, 3, 1).reshape(side * rows, side * cols)
+    half = side // 2
+    return image[half:-half, half:-half]
+
+
+def synthesise(model: Model, y_hat: Array, level: int) -> Array:
+    """Latents of the whole raster to its pixels in network units, (16 h, 16 w) float32."""
+    low = min(level // 256, model.anchors - 2)
+    f = np.float32((level - 256 * low) / 256)
+
+    def weight(name: str) -> Array:
+        return model.tensors["synthesis/" + name].astype(np.float32)
+
+    def at_level(name: str) -> Array:
+        table = weight(name)
+        row: Array = table[low] * (1 - f) + table[low + 1] * f
+        return row
+
+    def conv(name: str, x: Array, pad: int = 0) -> Array:
+        return convolve(x, weight(f"g_s.{name}.weight"), weight(f"g_s.{name}.bias"), pad)
+
+    def residual(name: str, x: Array) -> Array:
+        return x + conv(f"{name}.conv1", np.maximum(conv(f"{name}.conv3", x, 1), 0))
+
+    y = y_hat.astype(np.float32) * (np.exp2(at_level("inverse_log2")) / 16)[:, None, None]
+    image = blocks_to_image(convolve(y, weight("g_s.lapped.weight"), None, 1), 16)
+    gain = (1 / np.sin((np.arange(8) + 8.5) * math.pi / 32)).astype(np.float32)
+    for axis in (image, image.T):
+        axis[:8] *= gain[:, None]
+        axis[-8:] *= gain[::-1, None]
+    if "synthesis/g_s.join.weight" in model.tensors:
+        scale, shift = at_level("g_s.modulate").reshape(2, -1, 1, 1)
+        h = conv("join", y) * (1 + scale) + shift
+        for block in range(model.blocks[0]):
+            h = residual(f"deep.{block}", h)
+        h = np.maximum(shuffle(conv("up", np.maximum(h, 0))), 0)
+        for block in range(model.blocks[1]):
+            h = residual(f"wide.{block}", h)
+        image = image + blocks_to_image(conv("out", h, 1), 8)
+    return image
+
+
+# Pixels
+
+
+def native_values(x: Array, band: Band, header: Header) -> Array:
+    """Network units to native values that are valid."""
+    dtype, (vmin, vmax) = header.dtype, band.span
+    db = x.astype(np.float64) * band.unit + band.offset
+    neper = NEPER[header.scale]
+    values = db if neper is None else np.exp(db / neper)
+    forbidden = {v for v in band.palette.tolist() if not math.isnan(v)} | _declared(header)
+    for end in (vmin, vmax):
+        positive = end > 0 if header.scale != DB else abs(float(end)) <= 450 or dtype.kind != "f"
+        require(positive and end.item() not in forbidden, "range of valid values")
+    if dtype.kind in "iu":
+        values = np.rint(values)
+    out = values.clip(float(vmin), float(vmax)).astype(dtype)
+    for value in forbidden:
+        if vmin < value < vmax:
+            out[out == value] = _nearest_allowed(value, forbidden, band.span)
+    return out
+
+
+def _declared(header: Header) -> set[Any]:
+    """The nodata value as a pixel can hold it."""
+    nodata, dtype = header.nodata, header.dtype
+    if nodata is None or math.isnan(nodata):
+        return set()
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return {dtype.type(nodata).item()}
+    info = np.iinfo(dtype)
+    return {int(nodata)} if info.min <= nodata <= info.max and nodata == int(nodata) else set()
+
+
+def _nearest_allowed(value: Any, forbidden: set[Any], span: Array) -> Any:
+    """The allowed value nearest to a forbidden one; the smaller of two."""
+    kind, found = span.dtype.type, []
+    for sign, end in zip((-1, 1), span.tolist(), strict=True):
+        if span.dtype.kind in "iu":
+            near = value + sign
+            while near in forbidden:
+                near += sign
+        else:
+            gap = max(16 * float(np.spacing(kind(abs(value)))), float(np.finfo(kind).tiny))
+            near = kind(value + sign * gap).item()
+            near = max(near, end) if sign < 0 else min(near, end)
+            while near in forbidden:
+                near = np.nextafter(kind(near), kind(end)).item()
+        found.append(near)
+    return min(found, key=lambda near: abs(near - value))
+
+
+@dataclass
+class Decoded:
+    """A whole file, decoded."""
+
+    pixels: Array
+    """Native values, (bands, height, width)."""
+    latents: dict[tuple[int, int, int], Array]
+    """Latents by band, tile row and tile column."""
+    classes: Array
+    """Mask classes, (bands, height, width), uint8."""
+
+
+def decode(data: bytes, model: Model, *, base_only: bool = False) -> Decoded:
+    """Decode a `.sarc` file.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    base_only : bool
+        Take the layers after the first as empty.
+
+    Raises
+    ------
+    RefusedError
+        Something is not as the specification wants it.
+    """
+    cursor = Cursor(data)
+    header = read_header(cursor)
+    require(header.entropy_digest == model.entropy_digest, "entropy digest")
+    require(header.synthesis_digest == model.synthesis_digest, "synthesis digest")
+    critical = [n for n, (kind, _) in enumerate(header.layers) if kind < 128]
+    require([header.layers[n][1] for n in critical] == model.layers, "layers are not the model's")
+    records = read_records(data, header, cursor.at)
+    shape = (len(header.bands), header.height, header.width)
+    out = Decoded(np.empty(shape, header.dtype), {}, np.empty(shape, np.uint8))
+    for number, band in enumerate(header.bands):
+        require(band.level <= 256 * (model.anchors - 1), "rate level")
+        rows, cols = -(-header.height // 16), -(-header.width // 16)
+        y_hat = np.zeros((sum(model.groups), rows, cols), np.int64)
+        for tile, record in enumerate(records):
+            row, col = divmod(tile, header.tiles[1])
+            window = header.window(row, col)
+            extent = (window[0].stop - window[0].start, window[1].stop - window[1].start)
+            bodies = [record[number][1 + n] for n in critical]
+            bodies = [bodies[0], *(b"" for _ in bodies[1:])] if base_only else bodies
+            part = read_latents(model, band.level, bodies, (-(-extent[0] // 16), -(-extent[1] // 16)))
+            out.latents[number, row, col] = part
+            top, left = window[0].start // 16, window[1].start // 16
+            y_hat[:, top : top + part.shape[1], left : left + part.shape[2]] = part
+            out.classes[(number, *window)] = read_mask(record[number][0], extent, len(band.palette))
+        x = synthesise(model, y_hat, band.level)[: header.height, : header.width]
+        classes, pixels = out.classes[number], out.pixels[number]
+        if (classes == 0).any():
+            pixels[:] = native_values(x, band, header)
+        bits = pixels.view(f"u{header.dtype.itemsize}")
+        for k, value in enumerate(band.palette.view(bits.dtype), start=1):
+            bits[classes == k] = value
+    return out

@@ -1,0 +1,38 @@
+"""Real scenes through encode and decode: all they say about themselves and all that is not data comes back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sarcodec
+from sarcodec.io.raster import RasterSource
+from sarcodec.radiometry import to_db, valid_mask
+from sarcodec.scan import scale_of
+from sarcodec.types import Window
+
+DATA = os.environ.get("SARCODEC_DATA")
+SCENES = sorted(Path(DATA).glob("test/*/*.tif")) if DATA else []
+
+
+@pytest.mark.skipif(not SCENES, reason="SARCODEC_DATA names no folder of scenes")
+@pytest.mark.parametrize("scene", SCENES, ids=lambda path: path.stem)
+def test_a_real_scene_keeps_metadata_dtype_and_invalid_pixels(scene: Path, tmp_path: Path) -> None:
+    coded, back = tmp_path / "coded.sarc", tmp_path / "back.tif"
+    sarcodec.encode(scene, coded, quality=35)
+    sarcodec.decode(coded, back)
+    with RasterSource(scene) as before, RasterSource(back) as after:
+        assert after.meta == before.meta
+        scale = scale_of(before, None)
+        whole = Window(0, 0, before.meta.width, before.meta.height)
+        for band in range(1, before.meta.count + 1):
+            old, new = before.read(band, whole), after.read(band, whole)
+            valid = valid_mask(old, scale, before.meta.nodata)
+            bits = f"u{old.dtype.itemsize}"
+            assert np.array_equal(old[~valid].view(bits), new[~valid].view(bits))
+            assert valid_mask(new, scale, before.meta.nodata)[valid].all()
+            if valid.any():
+                error = to_db(new, scale)[valid] - to_db(old, scale)[valid]
+                assert np.sqrt(np.mean(error.astype(np.float64) ** 2)) < to_db(old, scale)[valid].std()

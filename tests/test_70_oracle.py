@@ -1,0 +1,228 @@
+"""docs/FORMAT.md suffices: a decoder written from it alone reads what the package writes."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import re
+import struct
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+from conftest import TOY
+from oracle import sarc_decoder as oracle
+from sarcodec import zoo
+from sarcodec.api import SarcDataset, encode_array
+from sarcodec.bitstream.reader import Reader
+from sarcodec.model.rans import StreamEncoder
+from sarcodec.model.tables import Tables
+
+FORMAT = Path(__file__).parents[1] / "docs" / "FORMAT.md"
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Both:
+    """A model for the package and for the oracle."""
+
+    path: str
+    oracle: oracle.Model
+
+
+def write_linear(path: Path) -> None:
+    """The toy model made linear, with both groups in one layer and half of the hyper-latents not coded."""
+    with safe_open(TOY, "np") as file:
+        metadata = file.metadata()
+    tensors = load_file(TOY)
+    config = json.loads(metadata["config"])
+    config |= {"wide": 0, "deep": 0, "wide_blocks": 0, "deep_blocks": 0}
+    config["layers"] = [sum(config["layers"])]
+    linear = ("synthesis/g_s.lapped", "analysis/g_a.lapped")
+    kept = {k: v for k, v in tensors.items() if "/g_" not in k or k.startswith(linear)}
+    kept["entropy/z_coded"] = kept["entropy/z_coded"].copy()
+    kept["entropy/z_coded"][:, ::2] = 0
+    save_file(kept, path, metadata | {"config": json.dumps(config)})
+
+
+@pytest.fixture(scope="module", params=["toy", "linear", "default"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Both:
+    path = Path(TOY) if request.param == "toy" else zoo.find()
+    if request.param == "linear":
+        path = tmp_path_factory.mktemp("model") / "linear.safetensors"
+        write_linear(path)
+    if not path.is_file():
+        pytest.skip(f"the model file {path} is not here")
+    return Both(str(path), oracle.read_model(path))
+
+
+def amplitudes(height: int, width: int) -> Array:
+    """Speckled amplitudes about 60 with a bright target."""
+    rng = np.random.default_rng(height * width)
+    y, x = np.mgrid[:height, :width]
+    smooth = 60 + 40 * np.sin(x / 37) * np.cos(y / 23)
+    out: Array = smooth * np.sqrt(rng.gamma(4, 0.25, (height, width)))
+    out[height // 2, width // 2] = 5000
+    return out.clip(1, None)
+
+
+def digital_numbers_with_a_hole() -> tuple[Array, dict[str, Any]]:
+    dn = amplitudes(70, 100).round().astype(np.uint16)
+    dn[20:40, 30:60] = 0
+    dn[0] = 0
+    return dn, {"nodata": 0, "quality": 50}
+
+
+def nodata_amid_the_valid_values() -> tuple[Array, dict[str, Any]]:
+    dn = amplitudes(48, 33).round().astype(np.int16)
+    dn[dn == 61] = 62
+    dn[3, ::7] = -4
+    return dn, {"nodata": 61, "quality": 90}
+
+
+def two_bands_of_power_in_two_tiles() -> tuple[Array, dict[str, Any]]:
+    power = (amplitudes(48, 1056) ** 2 * 1e-3).astype(np.float32)
+    power[:10, 1000:1040] = np.nan
+    power[30, :5] = -1
+    second = power[::-1].copy()
+    second[:, 1024:] = np.inf
+    return np.stack([power, second]), {"scale": "power", "quality": 60}
+
+
+def decibels_at_the_lowest_rate() -> tuple[Array, dict[str, Any]]:
+    db = 20 * np.log10(amplitudes(17, 20)) - 40
+    db[4:9, 7] = -9999
+    return db, {"scale": "db", "nodata": -9999, "quality": 1}
+
+
+def a_band_without_data() -> tuple[Array, dict[str, Any]]:
+    dn = amplitudes(20, 20).round().astype(np.uint16)
+    return np.stack([dn, np.zeros_like(dn)]), {"nodata": 0, "quality": 30}
+
+
+SCENES = (
+    digital_numbers_with_a_hole,
+    nodata_amid_the_valid_values,
+    two_bands_of_power_in_two_tiles,
+    decibels_at_the_lowest_rate,
+    a_band_without_data,
+)
+
+
+@cache
+def encoded(scene: Callable[[], tuple[Array, dict[str, Any]]], path: str) -> bytes:
+    """The `.sarc` file of a scene."""
+    source, options = scene()
+    return encode_array(source, jobs=1, model=path, **options)
+
+
+@pytest.mark.parametrize("base_only", [False, True], ids=["all layers", "base layer"])
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
+def test_a_decoder_written_from_the_specification_agrees(
+    model: Both, scene: Callable[[], tuple[Array, dict[str, Any]]], base_only: bool
+) -> None:
+    source, options = scene()
+    data = encoded(scene, model.path)
+    theirs = oracle.decode(data, model.oracle, base_only=base_only)
+    with SarcDataset(io.BytesIO(data), "scene", jobs=1, model=model.path, base_only=base_only) as coded:
+        ours, header = coded.read(), coded.decoder.header
+        for place, latents in theirs.latents.items():
+            np.testing.assert_array_equal(coded.decoder.latents(place), latents)
+
+    cube = source.reshape(theirs.pixels.shape)
+    unsigned = f"u{cube.dtype.itemsize}"
+    for number, band in enumerate(header.bands):
+        classes = theirs.classes[number]
+        for k, bits in enumerate(band.palette, start=1):
+            np.testing.assert_array_equal(classes == k, cube[number].view(unsigned) == bits)
+        # Class 0 is what is left: its pixels are valid in the source.
+        valid = classes == 0
+        decoded, expected = ours[number], theirs.pixels[number]
+        np.testing.assert_array_equal(decoded[~valid].view(unsigned), cube[number][~valid].view(unsigned))
+        np.testing.assert_array_equal(expected[~valid].view(unsigned), cube[number][~valid].view(unsigned))
+        assert not (expected[valid] == options.get("nodata")).any()
+        if cube.dtype.kind in "iu":
+            difference = decoded[valid].astype(np.int64) - expected[valid].astype(np.int64)
+            assert np.abs(difference).max(initial=0) <= 1
+        else:
+            db = [v[valid].astype(np.float64) for v in (decoded, expected)]
+            if options["scale"] == "power":
+                db = [10 * np.log10(v) for v in db]
+            assert np.abs(db[0] - db[1]).max(initial=0) < 0.001
+
+
+def test_every_layer_of_the_two_tile_scene_carries_symbols(model: Both) -> None:
+    reader = Reader(io.BytesIO(encoded(two_bands_of_power_in_two_tiles, model.path)))
+    assert (reader.grid.rows, reader.grid.cols) == (1, 2)
+    assert all(
+        reader.layer_bytes(0, col, 0, layer) for col in (0, 1) for layer in range(len(model.oracle.layers))
+    )
+
+
+@pytest.mark.parametrize("part", ["header", "mask", "digest", "stream", "index"])
+def test_a_flipped_bit_is_refused_by_the_specified_decoder(model: Both, part: str) -> None:
+    data = bytearray(encoded(digital_numbers_with_a_hole, model.path))
+    reader = Reader(io.BytesIO(bytes(data)))
+    start = 18 + struct.unpack_from("<I", data, 10)[0]
+    mask, base = reader.segments(0, 0)[0][:2]
+    places = {
+        "header": 25,
+        "mask": start + mask.start + 5,
+        "digest": start + base.start + 5,
+        "stream": start + base.start + 12,
+        "index": len(data) - 13,
+    }
+    data[places[part]] ^= 4
+    with pytest.raises(oracle.RefusedError):
+        oracle.decode(bytes(data), model.oracle)
+
+
+def test_the_example_stream_of_the_specification_decodes_to_its_symbols() -> None:
+    text = " ".join(FORMAT.read_text(encoding="utf-8").split())
+    found = re.search(
+        r"one table c = ([\d, ]+) with offset (\S+) and the symbols ([-\d, ]+) make the stream `([^`]+)`",
+        text,
+    )
+    assert found is not None
+    cdf, symbols = ([int(n) for n in found[group].split(",")] for group in (1, 3))
+    decoder = oracle.RansDecoder(bytes.fromhex(found[4]))
+    assert [decoder.symbol(cdf, int(found[2])) for _ in symbols] == symbols
+    decoder.end()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    counts=st.lists(st.integers(1, 9000), min_size=2, max_size=7),
+    offset=st.integers(-20, 20),
+    symbols=st.lists(st.integers(-30, 30) | st.integers(-32767, 32767), min_size=4, max_size=60),
+)
+def test_the_specified_coder_reads_what_the_compiled_one_writes(
+    counts: list[int], offset: int, symbols: list[int]
+) -> None:
+    cdf = np.cumsum([0, *counts, 65536 - sum(counts)], dtype=np.int32)
+    tables = Tables(cdf[None], np.array([cdf.size], np.int32), np.array([offset], np.int32))
+    encoder = StreamEncoder()
+    encoder.put(np.array(symbols), np.zeros(len(symbols), np.int64), tables)
+    decoder = oracle.RansDecoder(encoder.finish(tables))
+    assert [decoder.symbol(cdf.tolist(), offset) for _ in symbols] == symbols
+    decoder.end()
+
+
+def test_the_specified_decoder_shares_no_code_with_the_package() -> None:
+    tree = ast.parse(Path(oracle.__file__).read_text(encoding="utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    outside = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names)
+    assert outside == {"numpy", "safetensors"}
