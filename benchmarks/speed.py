@@ -2,9 +2,9 @@
 
     python benchmarks/speed.py --size 4096 --threads 2 --repeat 5
 
-Both codecs start from an array in memory and end in bytes (encode), or the reverse (decode). JPEG 2000 is handed
-the finished 16-bit dB image, so its time is that of the coder alone; ours includes reading DN, logarithms, masks
-and checksums. JPEG 2000 makes a single attempt at the rate that our file came out at.
+Both codecs start from an array in memory and end in bytes (encode), or the reverse (decode). JPEG 2000 is
+handed a dB image, so its time is little more than that of the coder; ours includes logarithms, masks and
+checksums. JPEG 2000 makes a single attempt at the rate that our file came out at.
 """
 
 from __future__ import annotations

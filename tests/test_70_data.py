@@ -1,4 +1,4 @@
-"""Real scenes through encode and decode: all they say about themselves and all that is not data comes back."""
+"""Real scenes through encode and decode: metadata, dtype and all that is not data come back."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 import sarcodec
 from sarcodec.io.raster import RasterSource
 from sarcodec.radiometry import to_db, valid_mask

@@ -129,7 +129,7 @@ class Model:
 
 
 def digest(tensors: dict[str, Tensor], part: str, settings: dict[str, Any]) -> bytes:
-    """First 8 bytes of the SHA-256 of a part: its settings, then name, dtype, shape and bytes of each tensor."""
+    """Start of the SHA-256 of a part: its settings, then name, dtype, shape and bytes of each tensor."""
     own = {name: settings[name] for name in PART_SETTINGS[part]}
     sha = hashlib.sha256(json.dumps(own, sort_keys=True, separators=(",", ":")).encode() + b"\n")
     for name in sorted(n for n in tensors if n.startswith(part + "/")):
@@ -191,8 +191,9 @@ def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _build(id: str, config: str, tensors: dict[str, Tensor], device: str) -> Model:  # noqa: A002
     settings: dict[str, Any] = json.loads(config)
-    named = {f.name: settings[f.name] for f in fields(Shape)}
-    shape = Shape(**{k: tuple(v) if isinstance(v, list) else v for k, v in named.items()})
+    named: dict[str, Any] = {f.name: settings[f.name] for f in fields(Shape)}
+    named["groups"] = tuple(named["groups"])
+    shape = Shape(**named)
     sizes = (shape.channels, shape.wide, shape.deep, shape.wide_blocks, shape.deep_blocks)
     networks = EntropyNetworks(shape)
     g_a = AnalysisTransform(*sizes)
