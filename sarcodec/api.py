@@ -107,7 +107,8 @@ def encode(
         replacing(out, overwrite=overwrite) as partial,
         partial.open("w+b") as file,
     ):
-        return _encode(source, file, target, scale, quantity, model, device, jobs, progress)
+        folder = partial.parent
+        return _encode(source, file, target, scale, quantity, model, device, jobs, progress, folder)
 
 
 def encode_array(
@@ -124,12 +125,18 @@ def encode_array(
 ) -> bytes:
     """Encode an array of shape (height, width) or (bands, height, width); parameters as for :func:`encode`.
 
+    Masked pixels of a masked array become `nodata`, or the array's fill value where that is not given.
+
     Returns
     -------
     bytes
         A whole `.sarc` file.
     """
-    cube = np.asarray(array)
+    if isinstance(array, np.ma.MaskedArray):
+        nodata = float(array.fill_value) if nodata is None else nodata
+        cube = np.where(array.mask, np.array(nodata, array.dtype), array.data)
+    else:
+        cube = np.asarray(array)
     if cube.ndim == 2:
         cube = cube[None]
     if cube.ndim != 3 or 0 in cube.shape:
@@ -165,6 +172,7 @@ def _encode(
     device: str,
     jobs: int | None,
     progress: Tick,
+    folder: Path | None = None,
 ) -> EncodeReport:
     from sarcodec import encoder, rate, zoo
     from sarcodec.model import modelfile
@@ -175,7 +183,7 @@ def _encode(
     model = modelfile.load(zoo.find(model_name), pick_device(device))
     wanted_scale = None if scale in (None, "auto") else _enum(Scale, scale)
     scene = encoder.survey(source, wanted_scale, _enum(Quantity, quantity), threads, progress)
-    latents = encoder.Latents(scene, model, keep=target.quality is None)
+    latents = encoder.Latents(scene, model, keep=target.quality is None, folder=folder)
     try:
         with threads_kept():
             if target.quality is None:
@@ -234,9 +242,11 @@ def decode(
         return meta
 
 
-def decode_array(data: bytes, *, jobs: int | None = None, device: str = "auto") -> npt.NDArray[Any]:
+def decode_array(
+    data: bytes, *, jobs: int | None = None, device: str = "auto", model: str | None = None
+) -> npt.NDArray[Any]:
     """Decode a whole `.sarc` file in memory to an array of shape (bands, height, width), native dtype."""
-    with SarcDataset(io.BytesIO(data), "<bytes>", jobs=jobs, device=device) as coded:
+    with SarcDataset(io.BytesIO(data), "<bytes>", jobs=jobs, device=device, model=model) as coded:
         return coded.read()
 
 

@@ -22,12 +22,16 @@ from sarcodec.model import modelfile
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
 from sarcodec.model.runtime import one_thread
+from sarcodec.model.transforms import STRIDE
 from sarcodec.parallel import ordered_map
 from sarcodec.radiometry import BandRange
 from sarcodec.tile import latent_window, synthesise_tile, tile_values
 from sarcodec.types import Window
 
 log = logging.getLogger(__name__)
+
+NAMED = 20
+"""Damaged tiles that a message names at most."""
 
 Place = tuple[int, int, int]
 """Band (from 0), tile row, tile column."""
@@ -130,7 +134,7 @@ class Decoder:
             raise type(error)(where, hint=error.hint or "This tile is damaged.") from error
         return y_hat.astype(np.int32)
 
-    def tile(self, place: Place, latents: Callable[[Place], Latents]) -> npt.NDArray[Any]:
+    def tile(self, place: Place, latents: Callable[[Place], Latents | None]) -> npt.NDArray[Any]:
         """Native values of a tile, given the latents around it."""
         number, row, col = place
         band, palette = self.header.bands[number], self._palettes[number]
@@ -166,7 +170,7 @@ class Decoder:
     def strips(
         self, window: Window, bands: Sequence[int], tick: Tick
     ) -> Iterator[tuple[int, Window, npt.NDArray[Any]]]:
-        """Decode a window tile row by tile row, holding the latents of three tile rows at most.
+        """Decode a window band by band and tile row by tile row, holding the latents of three tile rows.
 
         Parameters
         ----------
@@ -180,26 +184,35 @@ class Decoder:
         """
         grid = self.header.grid
         tiles = list(grid.touching(window))
-        rows = sorted({row for row, _ in tiles})
-        cols = sorted({col for _, col in tiles})
-        around = [c for c in range(cols[0] - 1, cols[-1] + 2) if 0 <= c < grid.cols]
-        ready: dict[Place, Latents] = {}
+        needed = list(grid.touching(self._seen_from(window)))
         done, total = 0, len(tiles) * len(bands)
-        for row in rows:
-            near = [r for r in (row - 1, row, row + 1) if 0 <= r < grid.rows]
-            missing = [(b, r, c) for b in bands for r in near for c in around if (b, r, c) not in ready]
-            decoded = ordered_map(self.latents, missing, self.jobs, one_thread)
-            ready.update(zip(missing, decoded, strict=True))
-            places = [(b, row, c) for c in cols for b in bands]
-            values = ordered_map(partial(self.tile, latents=ready.__getitem__), places, self.jobs, one_thread)
-            for place, tile in zip(places, values, strict=True):
-                whole = grid.window(row, place[2])
-                part = whole.intersect(window)
-                assert part is not None
-                yield place[0], part, tile[part.inside(whole)]
-                done += 1
-                tick("decode", done, total)
-            ready = {p: y for p, y in ready.items() if p[1] >= row}
+        for band in bands:
+            ready: dict[Place, Latents] = {}
+            for row in sorted({row for row, _ in tiles}):
+                missing = [(band, r, c) for r, c in needed if abs(r - row) <= 1 and (band, r, c) not in ready]
+                decoded = ordered_map(self.latents, missing, self.jobs, one_thread)
+                ready.update(zip(missing, decoded, strict=True))
+                places = [(band, r, c) for r, c in tiles if r == row]
+                values = ordered_map(partial(self.tile, latents=ready.get), places, self.jobs, one_thread)
+                for place, tile in zip(places, values, strict=True):
+                    whole = grid.window(*place[1:])
+                    part = whole.intersect(window)
+                    assert part is not None
+                    yield band, part, tile[part.inside(whole)]
+                    done += 1
+                    tick("decode", done, total)
+                ready = {place: y for place, y in ready.items() if place[1] >= row}
+
+    def _seen_from(self, window: Window) -> Window:
+        """The pixels whose latents matter to a window."""
+        reach = STRIDE * self.model.shape.reach
+        left, top = (
+            max(0, window.col - window.col % STRIDE - reach),
+            max(0, window.row - window.row % STRIDE - reach),
+        )
+        right = min(self.header.width, -(-window.right // STRIDE) * STRIDE + reach)
+        bottom = min(self.header.height, -(-window.bottom // STRIDE) * STRIDE + reach)
+        return Window(left, top, right - left, bottom - top)
 
     def read(self, window: Window, bands: Sequence[int]) -> npt.NDArray[Any]:
         """Bands (from 0) of a window as an array, shape (bands, height, width), native dtype."""
@@ -210,23 +223,34 @@ class Decoder:
         return out
 
     def verify(self, tick: Tick) -> int:
-        """Check every checksum, mask and latent digest; returns the number of tiles and bands checked."""
-        grid = self.header.grid
-        places = [
-            (b, r, c)
-            for r in range(grid.rows)
-            for c in range(grid.cols)
-            for b in range(len(self.header.bands))
-        ]
+        """Check every checksum, mask and latent digest; returns the number of tiles and bands checked.
 
-        def work(place: Place) -> None:
+        Raises
+        ------
+        FormatError, ChecksumError
+            Some are damaged; the message names them.
+        """
+        grid, bands = self.header.grid, range(len(self.header.bands))
+        places = [(b, r, c) for r in range(grid.rows) for c in range(grid.cols) for b in bands]
+
+        def work(place: Place) -> FormatError | None:
             band, row, col = place
-            window = grid.window(row, col)
-            _classes(self.reader.mask_bytes(row, col, band), window, self._palettes[band])
-            self.latents(place)
+            try:
+                _classes(self.reader.mask_bytes(row, col, band), grid.window(row, col), self._palettes[band])
+                self.latents(place)
+            except FormatError as error:
+                return error
+            return None
 
-        for done, _ in enumerate(ordered_map(work, places, self.jobs, one_thread)):
+        damaged = []
+        for done, error in enumerate(ordered_map(work, places, self.jobs, one_thread)):
+            if error is not None:
+                damaged.append(error)
             tick("test", done + 1, len(places))
+        if damaged:
+            named = "; ".join(error.message for error in damaged[:NAMED])
+            more = f"; and {len(damaged) - NAMED} more" if len(damaged) > NAMED else ""
+            raise type(damaged[0])(named + more, hint=damaged[0].hint)
         return len(places)
 
 

@@ -15,7 +15,7 @@ from sarcodec.bitstream.header import Band, Header, Layer, ModelRef
 from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.tile import BandRecord, TileRecord
 from sarcodec.bitstream.writer import Writer
-from sarcodec.errors import InputError
+from sarcodec.errors import InputError, WriteError
 from sarcodec.metadata import pack_geo, pack_text
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
@@ -41,11 +41,19 @@ class Tile:
 
 
 class Latents:
-    """The latents of all bands and tiles: recomputed at each visit, or kept in a temporary file."""
+    """The latents of all bands and tiles: recomputed at each visit, or kept in a temporary file.
 
-    def __init__(self, scene: Scene, model: Model, *, keep: bool) -> None:
-        self.scene, self.model = scene, model
-        self._file = tempfile.TemporaryFile(prefix="sarcodec-") if keep else None  # noqa: SIM115  (see close)
+    Parameters
+    ----------
+    keep : bool
+        Whether to keep them; 4 bytes a latent, 2 bytes a pixel.
+    folder : Path, optional
+        Where the temporary file goes: beside the output, where a scene's worth of space can be expected.
+    """
+
+    def __init__(self, scene: Scene, model: Model, *, keep: bool, folder: Path | None = None) -> None:
+        self.scene, self.model, self.folder = scene, model, folder
+        self._file = tempfile.TemporaryFile(dir=folder) if keep else None  # noqa: SIM115  (see close)
         self._slots: dict[tuple[int, int, int], tuple[int, tuple[int, ...], bytes]] = {}
 
     def tile(self, band: int, at: tuple[int, int]) -> Tile:
@@ -60,9 +68,16 @@ class Latents:
     def store(self, band: int, at: tuple[int, int], tile: Tile) -> None:
         """Append a tile to the temporary file."""
         assert self._file is not None
-        start = self._file.seek(0, 2)
-        self._file.write(tile.y.tobytes())
-        self._file.flush()
+        try:
+            start = self._file.seek(0, 2)
+            self._file.write(tile.y.tobytes())
+            self._file.flush()
+        except OSError as error:
+            where = self.folder or tempfile.gettempdir()
+            raise WriteError(
+                f"the temporary file of latents in {where} could not be written: {error.strerror or error}",
+                hint="It takes 2 bytes a pixel and band. Free some space, or use -q, which needs none.",
+            ) from error
         self._slots[(band, *at)] = (start, tile.y.shape, tile.mask)
 
     def fetch(self, band: int, at: tuple[int, int]) -> Tile:
@@ -70,8 +85,14 @@ class Latents:
         if self._file is None:
             return self.tile(band, at)
         start, shape, packed = self._slots[(band, *at)]
+        if 0 in shape:
+            return Tile(np.empty(shape, np.float32), packed)
         y: npt.NDArray[np.float32] = np.memmap(self._file, np.float32, "r", start, shape)
         return Tile(np.array(y), packed)
+
+    def mask(self, band: int, at: tuple[int, int]) -> bytes:
+        """The packed class map of a stored tile."""
+        return self._slots[(band, *at)][2]
 
     def close(self) -> None:
         """Give the temporary file back."""
@@ -93,6 +114,11 @@ class Scene:
     def pixels(self) -> int:
         """Pixels of all bands together: what bpp is counted over."""
         return self.grid.width * self.grid.height * len(self.scans)
+
+    def valid_pixels(self, place: tuple[int, tuple[int, int]]) -> int:
+        """Valid pixels of a band in a tile."""
+        band, (row, col) = place
+        return self.scans[band].counts[row * self.grid.cols + col]
 
     @property
     def places(self) -> list[tuple[int, tuple[int, int]]]:
@@ -165,7 +191,8 @@ def write(file: BinaryIO, latents: Latents, model: Model, level: int, jobs: int,
 
     def work(place: tuple[int, tuple[int, int]]) -> BandRecord:
         tile = latents.fetch(*place)
-        return BandRecord(tile.mask, coder.encode(tile.y).layers)
+        layers = coder.encode(tile.y).layers if tile.y.size else (b"",) * len(model.layers)
+        return BandRecord(tile.mask, layers)
 
     places, records = scene.places, []
     for done, record in enumerate(ordered_map(work, places, jobs, one_thread)):

@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 
-def fill_invalid(db: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+def fill_invalid(
+    db: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_], empty: float = 0.0
+) -> npt.NDArray[np.float32]:
     """Replace invalid pixels by a pull-push pyramid of the valid ones.
 
     Parameters
@@ -14,17 +16,19 @@ def fill_invalid(db: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_]) -> n
     db : ndarray, shape (h, w), float32
         Anything, NaN included, where `valid` is False.
     valid : ndarray, shape (h, w), bool
+    empty : float
+        Value where nothing is valid at all.
 
     Returns
     -------
     ndarray, shape (h, w), float32
         `db` where valid; elsewhere the mean of the valid pixels in the smallest enclosing block of
-        2^k x 2^k pixels that has any; 0 where nothing is valid.
+        2^k x 2^k pixels that has any.
     """
     if valid.all():
         return db
     if not valid.any():
-        return np.zeros_like(db)
+        return np.full_like(db, empty)
     total, count = np.where(valid, db, np.float32(0)), valid.astype(np.float32)
     levels = []
     while True:

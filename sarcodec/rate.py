@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
-from sarcodec.encoder import Latents, Tick, header_of, write
+from sarcodec.encoder import Latents, Scene, Tick, header_of, write
 from sarcodec.errors import UsageError
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
@@ -18,6 +19,7 @@ from sarcodec.model.runtime import one_thread
 from sarcodec.model.transforms import STRIDE
 from sarcodec.parallel import ordered_map
 from sarcodec.radiometry import to_db
+from sarcodec.types import TileGrid
 
 SAMPLE = 12
 """Tiles looked at, spread over the scene and its bands, before the whole is coded."""
@@ -73,15 +75,17 @@ def bisect(error: Callable[[int], float], top: int) -> int:
     return low if -error(low) < error(high) else high
 
 
+Place = tuple[int, tuple[int, int]]
+"""Band (from 0), and row and column of a tile."""
+
+
 class Search:
     """Finds levels by trying them on a sample of tiles whose latents are spooled."""
 
-    def __init__(self, latents: Latents, model: Model, fixed_bytes: int, jobs: int) -> None:
+    def __init__(self, latents: Latents, model: Model, jobs: int) -> None:
         self.latents, self.model, self.jobs = latents, model, jobs
-        self.fixed_bytes = fixed_bytes
-        places = latents.scene.places
-        step = len(places) / min(SAMPLE, len(places))
-        self.sample = [places[int((i + 0.5) * step)] for i in range(min(SAMPLE, len(places)))]
+        self.fixed_bytes = fixed_bytes(latents, model)
+        self.sample = sample_of(latents.scene)
         self.log_rate = cache(self._log_rate)
         self.log_error = cache(self._log_error)
 
@@ -94,47 +98,74 @@ class Search:
         """Level whose root mean square error is nearest to `rmse_db`."""
         return bisect(lambda level: math.log(rmse_db) - self.log_error(level), self.model.top_level)
 
+    def over_sample(self, work: Callable[[Place], tuple[float, int]]) -> Iterator[tuple[int, float]]:
+        """Run `work` on the sampled tiles; for each band its valid pixels and the mean of work's figures.
+
+        `work` gives a sum and the number of pixels it is over.
+        """
+        results = list(ordered_map(work, self.sample, self.jobs, one_thread))
+        for band, scan in enumerate(self.latents.scene.scans):
+            parts = [r for place, r in zip(self.sample, results, strict=True) if place[0] == band]
+            count = sum(part[1] for part in parts)
+            if count:
+                yield sum(scan.counts), sum(part[0] for part in parts) / count
+
     def _log_rate(self, level: int) -> float:
         """Log of the estimated bytes of all layers of the scene."""
-        coder = LatentCoder(self.model, level)
-
-        def work(place: tuple[int, tuple[int, int]]) -> float:
-            tile = self.latents.fetch(*place)
-            return coder.encode(tile.y, dry=True).bits / 8 + SEGMENT_BYTES * len(self.model.layers)
-
-        total = sum(ordered_map(work, self.sample, self.jobs, one_thread))
-        return math.log(total * len(self.latents.scene.places) / len(self.sample))
-
-    def _log_error(self, level: int) -> float:
-        """Log of the error in dB over the sample, away from tile edges that lack their neighbours."""
         coder, scene = LatentCoder(self.model, level), self.latents.scene
 
-        def work(place: tuple[int, tuple[int, int]]) -> tuple[float, int]:
+        def work(place: Place) -> tuple[float, int]:
+            bits = coder.encode(self.latents.fetch(*place).y, dry=True).bits
+            return bits / 8 + SEGMENT_BYTES * len(self.model.layers), scene.valid_pixels(place)
+
+        return math.log(max(sum(pixels * mean for pixels, mean in self.over_sample(work)), 1.0))
+
+    def _log_error(self, level: int) -> float:
+        """Log of the error in dB, from the sample away from tile edges that lack their neighbours."""
+        coder, scene = LatentCoder(self.model, level), self.latents.scene
+
+        def work(place: Place) -> tuple[float, int]:
             band, at = place
             y_hat = coder.encode(self.latents.fetch(*place).y, dry=True).y_hat
             window, scan = scene.grid.window(*at), scene.scans[band]
             x = self.model.synthesise(y_hat, level)[: window.height, : window.width]
             decoded = x * np.float32(scan.unit_db(self.model.unit_db)) + np.float32(scan.mean_db)
             values = scene.source.read(band + 1, window)
-            valid = scan.palette.class_map(values) == 0
-            margin = self.model.shape.reach * STRIDE
-            for axis, (near, far) in enumerate(
-                ((at[0] > 0, at[0] + 1 < scene.grid.rows), (at[1] > 0, at[1] + 1 < scene.grid.cols))
-            ):
-                lines = np.moveaxis(valid, axis, 0)
-                lines[: margin if near else 0] = False
-                lines[len(lines) - (margin if far else 0) :] = False
+            valid = (scan.palette.class_map(values) == 0) & _inside(scene.grid, at, self.model)
             difference = (decoded - to_db(values, scene.scale))[valid].astype(np.float64)
             return float((difference**2).sum()), difference.size
 
-        parts = list(ordered_map(work, self.sample, self.jobs, one_thread))
-        squares, count = sum(p[0] for p in parts), sum(p[1] for p in parts)
-        return 0.5 * math.log(max(squares / max(count, 1), 1e-12))
+        bands = list(self.over_sample(work))
+        mean = sum(pixels * mse for pixels, mse in bands) / max(sum(pixels for pixels, _ in bands), 1)
+        return 0.5 * math.log(max(mean, 1e-12))
+
+
+def sample_of(scene: Scene) -> list[Place]:
+    """Up to SAMPLE tiles that hold data, spread evenly over each band."""
+    tiles = [at for band, at in scene.places if band == 0]
+    share = max(1, SAMPLE // len(scene.scans))
+    sample = []
+    for band in range(len(scene.scans)):
+        full = [(band, at) for at in tiles if scene.valid_pixels((band, at))]
+        number = min(share, len(full))
+        sample += [full[int((i + 0.5) * len(full) / number)] for i in range(number)]
+    return sample
+
+
+def _inside(grid: TileGrid, at: tuple[int, int], model: Model) -> npt.NDArray[np.bool_]:
+    """Pixels of a tile that its own latents decide, bool, shape (height, width)."""
+    window, margin = grid.window(*at), model.shape.reach * STRIDE
+    inside = np.ones((window.height, window.width), dtype=bool)
+    for axis, last in ((0, grid.rows - 1), (1, grid.cols - 1)):
+        lines = np.moveaxis(inside, axis, 0)
+        lines[: margin if at[axis] > 0 else 0] = False
+        lines[len(lines) - (margin if at[axis] < last else 0) :] = False
+    return inside
 
 
 TOLERANCE = 0.004
 """Relative distance from the wanted size at which a file is left as it is."""
-ATTEMPTS = 4
+ATTEMPTS = 8
 """Times the whole scene is coded at most to meet a size."""
 
 
@@ -159,34 +190,44 @@ def write_at(
     if target.quality is not None:
         level = level_of_quality(target.quality, model)
         return level, write(file, latents, model, level, jobs, tick), True
-    search = Search(latents, model, fixed_bytes(latents, model), jobs)
+    search = Search(latents, model, jobs)
     if target.rmse_db is not None:
         level = search.for_error(target.rmse_db)
         reached = abs(search.log_error(level) - math.log(target.rmse_db)) < 0.02
         return level, write(file, latents, model, level, jobs, tick), reached
     assert target.bpp is not None
-    wanted, scale = target.bpp * latents.scene.pixels / 8, 1.0
+    wanted = target.bpp * latents.scene.pixels / 8
     sizes: dict[int, int] = {}
-    level = -1
-    for _ in range(ATTEMPTS):
-        level = search.for_size(wanted, scale)
-        if level in sizes:
-            break
+    level = search.for_size(wanted)
+    while level not in sizes and len(sizes) < ATTEMPTS:
         sizes[level] = _rewrite(file, latents, model, level, jobs, tick)
         if abs(sizes[level] / wanted - 1) < TOLERANCE:
             break
-        fixed = search.fixed_bytes
-        scale = max(sizes[level] - fixed, 1) / math.exp(search.log_rate(level))
+        level = _next_level(sizes, wanted, search)
     best = min(sizes, key=lambda known: abs(math.log(sizes[known] / wanted)))
     if best != list(sizes)[-1]:
-        sizes[best] = _rewrite(file, latents, model, best, jobs, tick)
+        _rewrite(file, latents, model, best, jobs, tick)
     return best, sizes[best], abs(sizes[best] / wanted - 1) < 0.02
+
+
+def _next_level(sizes: dict[int, int], wanted: float, search: Search) -> int:
+    """Level to try after files of known sizes: between those that enclose the wanted one, once some do."""
+    small = max((level for level, size in sizes.items() if size < wanted), default=None)
+    large = min((level for level, size in sizes.items() if size >= wanted), default=None)
+    if small is None or large is None:
+        last = list(sizes)[-1]
+        fixed = search.fixed_bytes
+        return search.for_size(wanted, max(sizes[last] - fixed, 1) / math.exp(search.log_rate(last)))
+    if large - small < 2:
+        return small
+    share = math.log(wanted / sizes[small]) / math.log(sizes[large] / sizes[small])
+    return min(max(round(small + share * (large - small)), small + 1), large - 1)
 
 
 def fixed_bytes(latents: Latents, model: Model) -> int:
     """Bytes of the file that do not depend on the level: header, masks, index."""
     scene = latents.scene
-    masks = sum(len(latents.fetch(*place).mask) for place in scene.places)
+    masks = sum(len(latents.mask(*place)) for place in scene.places)
     return len(header_of(scene, model, 0).to_bytes()) + masks + 3 * scene.grid.count * len(scene.scans) + 16
 
 

@@ -15,6 +15,8 @@ from sarcodec.parallel import ordered_map
 from sarcodec.radiometry import BandRange, InvalidPalette, detect_scale, to_db, valid_mask
 from sarcodec.types import Scale, TileGrid, Window
 
+SAMPLE_SIDE = 128
+"""Side in pixels of the 25 windows from which the scale is guessed."""
 WIDE_DB = 20.0
 """Standard deviation of a band, in dB, above which its network unit grows with it."""
 
@@ -38,6 +40,8 @@ class BandScan:
     span: BandRange | None
     mean_db: float
     deviation_db: float
+    counts: tuple[int, ...] = ()
+    """Valid pixels of each tile, row-major."""
 
     def unit_db(self, usual: float) -> float:
         """Decibels per network unit: `usual`, or more for a band that varies absurdly."""
@@ -45,18 +49,17 @@ class BandScan:
 
 
 def scale_of(source: Source, wanted: Scale | None) -> Scale:
-    """The scale asked for, or the one that tags, dtype and the pixels in the middle speak for."""
+    """The scale asked for, or the one that tags, dtype and a sample of pixels speak for."""
     if wanted is not None:
         return wanted
     meta = source.meta
-    side = 512
-    col, row = max(0, (meta.width - side) // 2), max(0, (meta.height - side) // 2)
-    window = Window(col, row, min(side, meta.width), min(side, meta.height))
     tags = {**meta.tags.get("", {}), **meta.bands[0].tags.get("", {})}
-    sample = source.read(1, window)
-    if meta.nodata is not None:
-        sample = sample[sample != meta.nodata]
-    return detect_scale(np.dtype(meta.dtype), tags, sample)
+    width, height = min(SAMPLE_SIDE, meta.width), min(SAMPLE_SIDE, meta.height)
+    places = {
+        ((meta.width - width) * i // 4, (meta.height - height) * j // 4) for i in range(5) for j in range(5)
+    }
+    parts = [source.read(1, Window(col, row, width, height)).ravel() for col, row in sorted(places)]
+    return detect_scale(np.dtype(meta.dtype), tags, np.concatenate(parts), nodata=meta.nodata)
 
 
 def scan_band(
@@ -90,12 +93,14 @@ def scan_band(
 
     tiles = [(row, col) for row in range(grid.rows) for col in range(grid.cols)]
     palette, span = InvalidPalette(np.dtype(source.meta.dtype)), None
-    count, total, squares = 0, 0.0, 0.0
+    counts, total, squares = [], 0.0, 0.0
     for part in ordered_map(work, tiles, jobs):
         palette = palette | part[0]
         span = part[1] if span is None else span if part[1] is None else span | part[1]
-        count, total, squares = count + part[2], total + part[3], squares + part[4]
+        counts.append(part[2])
+        total, squares = total + part[3], squares + part[4]
         tick()
+    count = sum(counts)
     mean = total / count if count else 0.0
     deviation = max(squares / count - mean**2, 0.0) ** 0.5 if count else 0.0
-    return BandScan(palette, span, mean, deviation)
+    return BandScan(palette, span, mean, deviation, tuple(counts))

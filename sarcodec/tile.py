@@ -57,7 +57,7 @@ def analyse_tile(
     Returns
     -------
     y : float32 array, shape (channels, h, w)
-        Latents of the tile.
+        Latents of the tile; empty where neither it nor its halo holds data, so that no pixel depends on them.
     packed : bytes
         Class map of the tile, packed.
     """
@@ -71,25 +71,33 @@ def analyse_tile(
     )
     values = source.read(band, pixels)
     classes = scan.palette.class_map(values)
-    db = fill_invalid(to_db(values, scale), classes == 0)
-    x = (db - np.float32(np.float32(scan.mean_db))) / np.float32(unit_db)
+    here = grid.window(*at).inside(pixels)
+    packed = mask.pack(np.ascontiguousarray(classes[here]))
+    if classes.all():
+        return np.empty((model.shape.channels, 0, 0), dtype=np.float32), packed
+    db = fill_invalid(to_db(values, scale), classes == 0, scan.mean_db)
+    x = (db - np.float32(scan.mean_db)) / np.float32(unit_db)
     ragged = (region.height * STRIDE - pixels.height, region.width * STRIDE - pixels.width)
     x = np.pad(x, ((0, ragged[0]), (0, ragged[1])), mode="edge")
     rows, cols = inner.inside(region)
     y = model.analyse(np.ascontiguousarray(x, dtype=np.float32))[:, rows, cols]
-    here = grid.window(*at).inside(pixels)
-    return np.ascontiguousarray(y), mask.pack(np.ascontiguousarray(classes[here]))
+    return np.ascontiguousarray(y), packed
 
 
 def synthesise_tile(
-    latents: Callable[[int, int], Latents], model: Model, level: int, grid: TileGrid, at: tuple[int, int]
+    latents: Callable[[int, int], Latents | None],
+    model: Model,
+    level: int,
+    grid: TileGrid,
+    at: tuple[int, int],
 ) -> npt.NDArray[np.float32]:
     """Pixels of a tile from its latents and those of its neighbours.
 
     Parameters
     ----------
     latents : callable
-        Decoded latents of the tile in a given row and column, int, shape (channels, h, w).
+        Decoded latents of the tile in a given row and column, int, shape (channels, h, w); None for a
+        neighbour that matters to no pixel that is wanted.
     level : int
         Rate level of the band.
 
@@ -106,6 +114,8 @@ def synthesise_tile(
             if common is None:
                 continue
             part = latents(row, col)
+            if part is None:
+                continue
             if y_hat is None:
                 y_hat = np.zeros((part.shape[0], region.height, region.width), dtype=part.dtype)
             y_hat[(slice(None), *common.inside(region))] = part[(slice(None), *common.inside(there))]

@@ -437,3 +437,43 @@ def test_arrays_that_are_no_raster_are_refused() -> None:
     ):
         with pytest.raises(UsageError):
             coded(dn((4, 4)), **target)
+
+
+def test_tiles_without_data_cost_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder, "TILE_SIDE", 256)
+    scene = np.zeros((1024, 1024), np.uint16)
+    scene[:256, :256] = dn((256, 256))
+    alone = encode_array(scene[:256, :256], quality=20, nodata=0, jobs=1)
+    framed = encode_array(scene, quality=20, nodata=0, jobs=1)
+    # Of the 15 tiles without data only the three that touch the one with data have something to say.
+    assert len(framed) < len(alone) + 3 * 250 + 12 * 10
+
+
+def test_the_wanted_size_is_met_by_bands_unlike_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder, "TILE_SIDE", 256)
+    rough, smooth = power((512, 768), 1, looks=1.0), power((512, 768), 2, looks=30.0)
+    data = encode_array(np.stack([rough, smooth]), bpp=0.2, scale="power", jobs=1)
+    assert 8 * len(data) / (2 * rough.size) == pytest.approx(0.2, rel=0.02)
+
+
+def test_damage_far_from_a_window_does_not_matter_to_it(tiled: bytes) -> None:
+    with open_bytes(tiled, TOY) as whole:
+        side = whole.decoder.header.tile_side
+        expected = whole.read(1, window=(0, 0, side - 80, 40))
+        last = whole.decoder.reader.grid.count - 1
+        start = whole.decoder.reader._starts[last]
+    damaged = bytearray(tiled)
+    damaged[start + 12] ^= 1
+    with open_bytes(bytes(damaged), TOY) as coded_file:
+        assert np.array_equal(coded_file.read(1, window=(0, 0, side - 80, 40)), expected)
+        with pytest.raises(ChecksumError, match="tile row"):
+            coded_file.read()
+        with pytest.raises(ChecksumError, match="tile row"):
+            coded_file.verify()
+
+
+def test_masked_pixels_of_a_masked_array_are_not_data() -> None:
+    array = np.ma.MaskedArray(dn((40, 50)), mask=False)
+    array[10:20, 5:15] = np.ma.masked
+    back = decode_bytes(coded(array, quality=50, nodata=0), TOY)[0]
+    assert np.array_equal(back == 0, np.ma.getmaskarray(array))

@@ -39,4 +39,6 @@ def pick_device(name: str) -> str:
         raise UsageError(f"device {name!r} is not one of {', '.join(DEVICES)}")
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError("no CUDA device is at hand", hint="Use --device cpu.")
+    # TF32 keeps ten bits of a factor: pixels would differ from a CPU's by more than they may.
+    torch.backends.cudnn.allow_tf32 = False
     return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"

@@ -89,7 +89,11 @@ class PackedScenes:
         """
         xs: list[npt.NDArray[Any]] = []
         valids: list[npt.NDArray[Any]] = []
+        tries = 0
         while len(xs) < size:
+            tries += 1
+            if tries > 1000 * size:
+                raise InputError("the packed scenes hold hardly any data", hint="Use a smaller crop.")
             scene = self.scenes[rng.choice(len(self.scenes), p=self.chances)]
             db, valid = self._crop(scene, rng)
             if valid.mean() < 0.5:

@@ -30,8 +30,8 @@ class Settings:
     crop: int = 256
     lr: float = 6e-4
     warmup: int = 200
-    hard_from: float = 0.6
-    """Part of the run after which rates are those of hard symbols instead of latents under noise."""
+    hard_from: float = 0.75
+    """Part of the run after which symbols are those of the real encoder, and only the decoder learns."""
     seed: int = 1
     device: str = "cpu"
     bf16: bool = False
