@@ -95,12 +95,17 @@ def encode(db: Raster, valid: Mask, bpp: float, *, threads: int = 1, tolerance: 
     """
     if not valid.any():
         raise InputError("there is no valid pixel to encode")
+    samples, low, high = samples_of(db, valid)
+    return Codestream(_search(samples, bpp * db.size / 8, threads, tolerance), low, high)
+
+
+def samples_of(db: Raster, valid: Mask) -> tuple[npt.NDArray[np.uint16], float, float]:
+    """The dB image on 16 bits over its own valid range, and that range."""
     data = db[valid]
     low, high = float(data.min()), float(data.max())
     filled = np.where(valid, db, data.mean(dtype=np.float64))
     scale = _STEPS / (high - low) if high > low else 0.0
-    samples = np.rint((filled - low) * scale).astype(np.uint16)
-    return Codestream(_search(samples, bpp * db.size / 8, threads, tolerance), low, high)
+    return np.rint((filled - low) * scale).astype(np.uint16), low, high
 
 
 def decode(code: Codestream, *, threads: int = 1) -> Floats:
@@ -127,7 +132,7 @@ def _search(samples: npt.NDArray[np.uint16], wanted: float, threads: int, tolera
     small, large = np.inf, 0.0  # ratios known to give files below and above the wanted size
     best = b""
     for _ in range(_ATTEMPTS):
-        data = _encode_at(samples, ratio, threads)
+        data = encode_at(samples, ratio, threads)
         if not best or abs(len(data) - wanted) < abs(len(best) - wanted):
             best = data
         if abs(len(data) / wanted - 1) <= tolerance:
@@ -144,7 +149,8 @@ def _search(samples: npt.NDArray[np.uint16], wanted: float, threads: int, tolera
     return best
 
 
-def _encode_at(samples: npt.NDArray[np.uint16], ratio: float, threads: int) -> bytes:
+def encode_at(samples: npt.NDArray[np.uint16], ratio: float, threads: int) -> bytes:
+    """A codestream of 16-bit samples at a compression ratio, in one attempt."""
     height, width = samples.shape
     options: dict[str, Any] = {}
     if max(height, width) > _TILE:

@@ -21,7 +21,7 @@ ACTIVATION_MAX = 255
 
 def straight_through(x: Tensor, y: Tensor) -> Tensor:
     """`y` in the forward pass, the gradient of `x` in the backward pass."""
-    return x + (y - x).detach()
+    return x + (y - x).detach() if torch.is_grad_enabled() else y
 
 
 def round_half_up(x: Tensor) -> Tensor:
