@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import BinaryIO
 
 import numpy as np
@@ -25,6 +24,8 @@ SAMPLE = 12
 """Tiles looked at, spread over the scene and its bands, before the whole is coded."""
 SEGMENT_BYTES = 16
 """A layer's checksum, digest and coder state, over its ideal code length."""
+CLOSE = 0.002
+"""Relative distance from a goal at which a search over the sample ends."""
 QUALITY = (1, 100)
 
 
@@ -56,9 +57,13 @@ def level_of_quality(quality: float, model: Model) -> int:
     return round((quality - low) / (high - low) * model.top_level)
 
 
-def bisect(error: Callable[[int], float], top: int) -> int:
-    """The level in 0..top whose `error` (rising with the level) is nearest to 0."""
-    low, high = 0, top
+def nearest_level(error: Callable[[int], float], top: int, tried: Iterable[int] = ()) -> int:
+    """The level in 0..top whose `error` (rising with the level) is nearest to 0, or as good as 0.
+
+    `tried` are levels whose error costs nothing any more; the search starts between them.
+    """
+    low = max((level for level in tried if error(level) < 0), default=0)
+    high = min((level for level in tried if error(level) > 0), default=top)
     if error(low) >= 0:
         return low
     if error(high) <= 0:
@@ -68,6 +73,8 @@ def bisect(error: Callable[[int], float], top: int) -> int:
         e_low, e_high = error(low), error(high)
         share = min(max(-e_low / (e_high - e_low), 0.125), 0.875)
         middle = min(max(round(low + share * (high - low)), low + 1), high - 1)
+        if abs(error(middle)) < CLOSE:
+            return middle
         if error(middle) < 0:
             low = middle
         else:
@@ -86,42 +93,57 @@ class Search:
         self.latents, self.model, self.jobs = latents, model, jobs
         self.fixed_bytes = fixed_bytes(latents, model)
         self.sample = sample_of(latents.scene)
-        self.log_rate = cache(self._log_rate)
-        self.log_error = cache(self._log_error)
+        self._rates: dict[int, float] = {}
+        self._errors: dict[int, float] = {}
+
+    def log_rate(self, level: int) -> float:
+        """Log of the estimated bytes of all layers of the scene."""
+        if level not in self._rates:
+            self._rates[level] = self._log_rate(level)
+        return self._rates[level]
+
+    def log_error(self, level: int) -> float:
+        """Log of the estimated root mean square error in dB."""
+        if level not in self._errors:
+            self._errors[level] = self._log_error(level)
+        return self._errors[level]
 
     def for_size(self, wanted_bytes: float, scale: float = 1.0) -> int:
         """Level whose file is nearest to `wanted_bytes`, if estimates are off by the factor `scale`."""
-        goal = math.log(max(wanted_bytes - self.fixed_bytes, 1.0))
-        return bisect(lambda level: self.log_rate(level) + math.log(scale) - goal, self.model.top_level)
+        goal = math.log(max(wanted_bytes - self.fixed_bytes, 1.0)) - math.log(scale)
+        tried = list(self._rates)
+        return nearest_level(lambda level: self.log_rate(level) - goal, self.model.top_level, tried)
 
     def for_error(self, rmse_db: float) -> int:
         """Level whose root mean square error is nearest to `rmse_db`."""
-        return bisect(lambda level: math.log(rmse_db) - self.log_error(level), self.model.top_level)
+        return nearest_level(lambda level: math.log(rmse_db) - self.log_error(level), self.model.top_level)
 
-    def over_sample(self, work: Callable[[Place], tuple[float, int]]) -> Iterator[tuple[int, float]]:
-        """Run `work` on the sampled tiles; for each band its valid pixels and the mean of work's figures.
+    def over(
+        self, sample: list[Place], work: Callable[[Place], tuple[float, int]]
+    ) -> Iterator[tuple[int, float]]:
+        """Run `work` on tiles; for each band its valid pixels and the mean of work's figures.
 
         `work` gives a sum and the number of pixels it is over.
         """
-        results = list(ordered_map(work, self.sample, self.jobs, one_thread))
+        results = list(ordered_map(work, sample, self.jobs, one_thread))
         for band, scan in enumerate(self.latents.scene.scans):
-            parts = [r for place, r in zip(self.sample, results, strict=True) if place[0] == band]
+            parts = [r for place, r in zip(sample, results, strict=True) if place[0] == band]
             count = sum(part[1] for part in parts)
             if count:
                 yield sum(scan.counts), sum(part[0] for part in parts) / count
 
     def _log_rate(self, level: int) -> float:
-        """Log of the estimated bytes of all layers of the scene."""
         coder, scene = LatentCoder(self.model, level), self.latents.scene
 
         def work(place: Place) -> tuple[float, int]:
             bits = coder.encode(self.latents.fetch(*place).y, dry=True).bits
             return bits / 8 + SEGMENT_BYTES * len(self.model.layers), scene.valid_pixels(place)
 
-        return math.log(max(sum(pixels * mean for pixels, mean in self.over_sample(work)), 1.0))
+        # Real sizes correct this estimate, so half of a large sample will do.
+        half = self.sample[::2] if len(self.sample) == SAMPLE else self.sample
+        return math.log(max(sum(pixels * mean for pixels, mean in self.over(half, work)), 1.0))
 
     def _log_error(self, level: int) -> float:
-        """Log of the error in dB, from the sample away from tile edges that lack their neighbours."""
         coder, scene = LatentCoder(self.model, level), self.latents.scene
 
         def work(place: Place) -> tuple[float, int]:
@@ -135,7 +157,7 @@ class Search:
             difference = (decoded - to_db(values, scene.scale))[valid].astype(np.float64)
             return float((difference**2).sum()), difference.size
 
-        bands = list(self.over_sample(work))
+        bands = list(self.over(self.sample, work))
         mean = sum(pixels * mse for pixels, mse in bands) / max(sum(pixels for pixels, _ in bands), 1)
         return 0.5 * math.log(max(mean, 1e-12))
 
