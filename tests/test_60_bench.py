@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import os
 import subprocess
@@ -17,6 +16,7 @@ import numpy.typing as npt
 import pytest
 
 from sarcodec.bench import jpeg2000, report
+from sarcodec.bench.images import images
 from sarcodec.bench.rd import Comparison, RdPoint, compare, mean_percent, measure
 from sarcodec.errors import InputError, VerifyError
 from sarcodec.metrics import rmse_db
@@ -225,37 +225,29 @@ def test_pictures_are_pngs_with_something_in_them(points: list[RdPoint], tmp_pat
         assert len(np.unique(pixels[..., 0])) > 20
 
 
-# --- benchmarks/rd_test_chips.py
+# --- images
 
 
-def test_the_benchmark_takes_large_chips_band_by_band_without_tags(tmp_path: Path) -> None:
+def test_images_are_bands_without_tags(tmp_path: Path) -> None:
     rasterio = pytest.importorskip("rasterio")
-    path = Path(__file__).parents[1] / "benchmarks" / "rd_test_chips.py"
-    spec = importlib.util.spec_from_file_location("rd_test_chips", path)
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = script
-    spec.loader.exec_module(script)
     transform = rasterio.Affine(10, 0, 300000, 0, -10, 5000000)
-    for name, side in (("large", 512), ("small", 511)):
-        with rasterio.open(
-            tmp_path / f"{name}.tif",
-            "w",
-            driver="GTiff",
-            width=side,
-            height=512,
-            count=2,
-            dtype="float32",
-            nodata=0,
-            crs="EPSG:32633",
-            transform=transform,
-        ) as sink:
-            sink.write(np.full((2, 512, side), [[[-10]], [[-20]]], np.float32))
-            sink.update_tags(SCALE="db", SOURCE="made up")
-            sink.descriptions = ("VV", "VH")
-    found = list(script.images(tmp_path))
-    assert [image.name for image in found] == ["large VV", "large VH"]
+    with rasterio.open(
+        tmp_path / "chip.tif",
+        "w",
+        driver="GTiff",
+        width=64,
+        height=50,
+        count=2,
+        dtype="float32",
+        nodata=0,
+        crs="EPSG:32633",
+        transform=transform,
+    ) as sink:
+        sink.write(np.full((2, 50, 64), [[[-10]], [[-20]]], np.float32))
+        sink.update_tags(SCALE="db", SOURCE="made up")
+        sink.descriptions = ("VV", "VH")
+    found = list(images(tmp_path / "chip.tif"))
+    assert [image.name for image in found] == ["chip VV", "chip VH"]
     found[1].write(tmp_path / "band.tif")
     with rasterio.open(tmp_path / "band.tif") as source:
         assert (source.read() == -20).all()
