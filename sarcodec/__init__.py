@@ -16,15 +16,8 @@ from typing import TYPE_CHECKING, Any
 from sarcodec.errors import SarcError
 
 if TYPE_CHECKING:
-    from sarcodec.api import (
-        EncodeReport,
-        SarcDataset,
-        decode,
-        decode_array,
-        encode,
-        encode_array,
-        open,  # noqa: A004
-    )
+    from sarcodec.api import EncodeReport, decode, decode_array, encode, encode_array
+    from sarcodec.dataset import SarcDataset, open  # noqa: A004
     from sarcodec.types import Quantity, Scale, Window
 
 __all__ = [
@@ -41,7 +34,10 @@ __all__ = [
     "open",
 ]
 
-_HOME = dict.fromkeys(("Quantity", "Scale", "Window"), "sarcodec.types")
+_HOME = {
+    **dict.fromkeys(("Quantity", "Scale", "Window"), "sarcodec.types"),
+    **dict.fromkeys(("SarcDataset", "open"), "sarcodec.dataset"),
+}
 
 try:
     __version__ = version("sarcodec")

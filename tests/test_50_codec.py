@@ -20,6 +20,7 @@ from sarcodec.api import encode_array
 from sarcodec.bitstream.reader import Reader
 from sarcodec.bitstream.tile import BandRecord, TileRecord
 from sarcodec.bitstream.writer import Writer
+from sarcodec.dataset import silent
 from sarcodec.errors import ChecksumError, InputError, UsageError
 from sarcodec.metadata import RasterMeta
 from sarcodec.types import Quantity, Scale, Window
@@ -39,7 +40,7 @@ def report(array: Array, model: str | None = TOY, **target: float) -> tuple[byte
     file = io.BytesIO()
     wanted = api._target(target.get("quality"), target.get("bpp"), target.get("rmse_db"))
     source = api.ArraySource(cube, meta)
-    said = api._encode(source, file, wanted, None, Quantity.UNKNOWN, model, "cpu", 1, api._silent)
+    said = api._encode(source, file, wanted, None, Quantity.UNKNOWN, model, "cpu", 1, silent)
     return file.getvalue(), said
 
 
@@ -391,7 +392,7 @@ def test_decoded_latents_are_those_the_encoder_had(toy: Any, tiled: bytes) -> No
     with open_bytes(coded(scene, quality=50), TOY) as dataset:
         level = dataset.decoder.header.bands[0].level
         source = api.ArraySource(scene[None], dataset.meta)
-        found = encoder.survey(source, None, Quantity.UNKNOWN, 1, api._silent)
+        found = encoder.survey(source, None, Quantity.UNKNOWN, 1, silent)
         tile = encoder.Latents(found, toy, keep=False).tile(0, (0, 0))
         assert np.array_equal(band_latents(dataset), LatentCoder(toy, level).encode(tile.y).y_hat)
 

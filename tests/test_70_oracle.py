@@ -25,8 +25,9 @@ from safetensors.numpy import load_file, save_file
 from conftest import TOY
 from oracle import sarc_decoder as oracle
 from sarcodec import zoo
-from sarcodec.api import SarcDataset, encode_array
+from sarcodec.api import encode_array
 from sarcodec.bitstream.reader import Reader
+from sarcodec.dataset import SarcDataset
 from sarcodec.model.rans import StreamEncoder
 from sarcodec.model.tables import Tables
 

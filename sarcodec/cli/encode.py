@@ -171,8 +171,8 @@ def _facts(source: str, out: Path, report: EncodeReport) -> dict[str, Any]:
 
 
 def _header(path: Path) -> Header:
-    from sarcodec.api import open_file
     from sarcodec.bitstream.reader import read_header
+    from sarcodec.dataset import open_file
 
     with open_file(path) as file:
         return read_header(file)

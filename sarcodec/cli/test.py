@@ -28,14 +28,14 @@ def check(
     quiet: QuietOption = False,
 ) -> None:
     """Check that files are whole: every checksum, mask and latent digest. Writes nothing."""
-    from sarcodec import api
+    from sarcodec import dataset
 
     results: list[dict[str, Any]] = []
     for source in sources:
         try:
             with (
                 console.progress(quiet=quiet) as tick,
-                api.open(source, model=model, jobs=jobs, device="cpu") as f,
+                dataset.open(source, model=model, jobs=jobs, device="cpu") as f,
             ):
                 count = f.verify(tick)
         except SarcError as error:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.api import ArraySource, SarcDataset, _encode, _silent, _target
+from sarcodec.api import ArraySource, _encode, _target
+from sarcodec.dataset import SarcDataset, silent
 from sarcodec.metadata import BandMeta, Gcp, RasterMeta, to_fields
 from sarcodec.types import Quantity, Scale
 
@@ -146,7 +147,7 @@ def encoded(case: Case) -> bytes:
     """The `.sarc` file of a case."""
     cube, meta, quality, scale, quantity = case
     file, target = io.BytesIO(), _target(quality, None, None)
-    _encode(ArraySource(cube, meta), file, target, scale, quantity, TOY, "cpu", 1, _silent)
+    _encode(ArraySource(cube, meta), file, target, scale, quantity, TOY, "cpu", 1, silent)
     return file.getvalue()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.api import SarcDataset
+from sarcodec.dataset import SarcDataset
 
 Array = npt.NDArray[Any]
 

@@ -1,0 +1,156 @@
+"""An open `.sarc` file: metadata at once, windows on request."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import numpy.typing as npt
+
+from sarcodec.errors import InputError, UsageError
+from sarcodec.metadata import RasterMeta
+from sarcodec.parallel import workers
+from sarcodec.types import Window
+
+PathLike = str | os.PathLike[str]
+Tick = Callable[[str, int, int], None]
+"""Progress: stage, steps done, steps in all."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """No progress shown."""
+
+
+class SarcDataset:
+    """An open `.sarc` file; windows are decoded on request. Made by :func:`sarcodec.open`."""
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        name: str,
+        *,
+        jobs: int | None = None,
+        base_only: bool = False,
+        model: str | None = None,
+        device: str = "auto",
+    ) -> None:
+        from sarcodec.decoder import Decoder
+        from sarcodec.model.runtime import pick_device
+
+        self.name = name
+        self._file = file
+        self.decoder = Decoder(
+            file, jobs=workers(jobs), base_only=base_only, model=model, device=pick_device(device)
+        )
+
+    @property
+    def meta(self) -> RasterMeta:
+        """All metadata."""
+        return self.decoder.meta
+
+    @property
+    def profile(self) -> dict[str, Any]:
+        """What rasterio calls a profile: driver, dtype, nodata, width, height, count, crs, transform."""
+        from sarcodec.io.raster import profile
+
+        return profile(self.meta)
+
+    def check_window(self, window: Window | tuple[int, int, int, int] | None) -> Window:
+        """The window, or the whole raster; `UsageError` where it leaves the raster."""
+        whole = Window(0, 0, self.meta.width, self.meta.height)
+        if window is None:
+            return whole
+        part = window if isinstance(window, Window) else Window(*_window_numbers(window))
+        if part.intersect(whole) != part:
+            raise UsageError(
+                f"window {part.col},{part.row},{part.width},{part.height} leaves the raster of "
+                f"{whole.width}x{whole.height}",
+                hint="Give col,row,width,height inside it.",
+            )
+        return part
+
+    def read(
+        self, band: int | None = None, *, window: Window | tuple[int, int, int, int] | None = None
+    ) -> npt.NDArray[Any]:
+        """Decode a window.
+
+        Parameters
+        ----------
+        band : int, optional
+            Counted from 1; all bands where left out.
+        window : Window, tuple or rasterio window, optional
+            (col, row, width, height); the whole raster where left out.
+
+        Returns
+        -------
+        ndarray, native dtype
+            Shape (height, width) for one band, else (bands, height, width).
+        """
+        count = self.meta.count
+        if band is not None and not 1 <= band <= count:
+            raise UsageError(f"band {band} is not one of 1..{count}")
+        bands = list(range(count)) if band is None else [band - 1]
+        from sarcodec.model.runtime import threads_kept
+
+        with threads_kept():
+            values = self.decoder.read(self.check_window(window), bands)
+        return values if band is None else values[0]
+
+    def verify(self, progress: Tick = silent) -> int:
+        """Check every checksum and digest; returns how many tiles were checked, all bands counted."""
+        from sarcodec.model.runtime import threads_kept
+
+        with threads_kept():
+            return self.decoder.verify(progress)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def open(  # noqa: A001
+    path: PathLike,
+    *,
+    jobs: int | None = None,
+    base_only: bool = False,
+    model: str | None = None,
+    device: str = "auto",
+) -> SarcDataset:
+    """Open a `.sarc` file for reading windows; parameters as for :func:`decode`.
+
+    Raises
+    ------
+    SarcError
+        One of its subclasses.
+    """
+    file = open_file(path)
+    try:
+        return SarcDataset(file, os.fspath(path), jobs=jobs, base_only=base_only, model=model, device=device)
+    except BaseException:
+        file.close()
+        raise
+
+
+def open_file(path: PathLike) -> BinaryIO:
+    """A binary file for reading; `InputError` where it cannot be opened."""
+    try:
+        return Path(path).open("rb")
+    except OSError as error:
+        raise InputError(f"cannot open {os.fspath(path)}: {error.strerror or error}") from error
+
+
+def _window_numbers(window: Any) -> tuple[int, int, int, int]:
+    """Four whole numbers from a tuple or a rasterio window."""
+    numbers = window.flatten() if hasattr(window, "flatten") else tuple(window)
+    if len(numbers) != 4 or any(n != int(n) for n in numbers):
+        raise UsageError(f"window {window} is not four whole numbers", hint="Give col,row,width,height.")
+    col, row, width, height = (int(n) for n in numbers)
+    return col, row, width, height
