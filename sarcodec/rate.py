@@ -139,8 +139,8 @@ class Search:
             bits = coder.encode(self.latents.fetch(*place).y, dry=True).bits
             return bits / 8 + SEGMENT_BYTES * len(self.model.layers), scene.valid_pixels(place)
 
-        # Real sizes correct this estimate, so half of a large sample will do.
-        half = self.sample[::2] if len(self.sample) == SAMPLE else self.sample
+        # Real sizes correct this estimate, so half of a large sample will do, as long as no band drops out.
+        half = [p for b in range(len(scene.scans)) for p in [p for p in self.sample if p[0] == b][::2]]
         return math.log(max(sum(pixels * mean for pixels, mean in self.over(half, work)), 1.0))
 
     def _log_error(self, level: int) -> float:

@@ -479,3 +479,9 @@ def test_masked_pixels_of_a_masked_array_are_not_data() -> None:
     masked: Any = np.ma.MaskedArray
     back = decode_bytes(coded(masked(dn((40, 50)), mask=hidden), quality=50, nodata=0), TOY)[0]
     assert np.array_equal(back == 0, hidden)
+
+
+def test_no_band_drops_out_of_the_estimate_of_many() -> None:
+    bands = np.stack([power((96, 96), n, looks=1.0 + 9 * (n % 2)) for n in range(12)])
+    data = encode_array(bands, bpp=0.4, scale="power", jobs=1)
+    assert 8 * len(data) / bands.size == pytest.approx(0.4, rel=0.02)
