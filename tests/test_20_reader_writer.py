@@ -155,8 +155,9 @@ def test_two_records_of_equal_size_cannot_change_places() -> None:
 
 def resealed(lengths: bytes, body: bytes) -> bytes:
     """A file whose index bytes are `lengths`, with a right checksum."""
-    footer = struct.pack("<II4s", google_crc32c.value(lengths), len(lengths), b"SARC")
-    return header().to_bytes() + body + lengths + footer
+    start = header().to_bytes()
+    footer = struct.pack("<II4s", google_crc32c.value(start[14:18] + lengths), len(lengths), b"SARC")
+    return start + body + lengths + footer
 
 
 @pytest.mark.parametrize(

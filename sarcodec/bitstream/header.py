@@ -15,7 +15,7 @@ from sarcodec.bitstream.parts import Band, Layer, ModelRef
 from sarcodec.errors import ChecksumError, FormatError, UnsupportedError
 from sarcodec.types import Quantity, Scale, TileGrid
 
-__all__ = ["Band", "Header", "Layer", "ModelRef", "header_size"]
+__all__ = ["Band", "Header", "Layer", "ModelRef", "crc_in", "header_size"]
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,7 @@ class Header:
         if len(data) != total:
             raise FormatError(f"prologue and header are {total} bytes, {len(data)} are here")
         start, body = data[: layout.PROLOGUE.size], data[layout.PROLOGUE_BYTES :]
-        (stored,) = layout.CRC.unpack(data[layout.PROLOGUE.size : layout.PROLOGUE_BYTES])
-        computed = google_crc32c.value(start + body)
+        stored, computed = crc_in(data), google_crc32c.value(start + body)
         if stored != computed:
             raise ChecksumError(
                 f"header checksum differs: stored {stored:08x}, computed {computed:08x}",
@@ -111,6 +110,12 @@ def header_size(prologue: bytes, *, limits: lim.Limits = lim.DEFAULT) -> int:
     if major < layout.MAJOR:
         raise FormatError(f"format version {major}.{minor} does not exist")
     return layout.PROLOGUE_BYTES + lim.check("header length", length, limits.header_bytes)
+
+
+def crc_in(prologue: bytes) -> int:
+    """The header's checksum as it stands in the prologue; index and tiles are bound to it."""
+    (crc,) = layout.CRC.unpack(prologue[layout.PROLOGUE.size : layout.PROLOGUE_BYTES])
+    return int(crc)
 
 
 def _pack_image(header: Header) -> bytes:

@@ -15,10 +15,14 @@ _CUT = "The file was cut, extended or damaged; copy it again from its source."
 _LENGTH_BITS = 64
 
 
-def pack_index(lengths: Sequence[int]) -> bytes:
+def pack_index(lengths: Sequence[int], header_crc: int) -> bytes:
     """Index and footer for tile records of these `lengths`."""
     index = b"".join(layout.pack_uv(length, bits=_LENGTH_BITS) for length in lengths)
-    return index + layout.FOOTER.pack(google_crc32c.value(index), len(index), layout.END_MAGIC)
+    return index + layout.FOOTER.pack(_crc(index, header_crc), len(index), layout.END_MAGIC)
+
+
+def _crc(index: bytes, header_crc: int) -> int:
+    return int(google_crc32c.value(layout.CRC.pack(header_crc) + index))
 
 
 def index_size(footer: bytes, tiles: int) -> int:
@@ -31,7 +35,7 @@ def index_size(footer: bytes, tiles: int) -> int:
     return size
 
 
-def unpack_index(data: bytes, tiles: int, *, start: int, end: int, floor: int) -> list[int]:
+def unpack_index(data: bytes, tiles: int, header_crc: int, *, start: int, end: int, floor: int) -> list[int]:
     """Where each record starts, and where the last one ends.
 
     Parameters
@@ -40,6 +44,8 @@ def unpack_index(data: bytes, tiles: int, *, start: int, end: int, floor: int) -
         Index and footer.
     tiles : int
         Number of records.
+    header_crc : int
+        The header's checksum, to which the index is bound.
     start, end : int
         The records fill the file from `start` to `end`, exactly.
     floor : int
@@ -51,7 +57,7 @@ def unpack_index(data: bytes, tiles: int, *, start: int, end: int, floor: int) -
         The records are not that many, too short, or leave a hole; `ChecksumError` where the CRC differs.
     """
     index, footer = data[: -layout.FOOTER.size], data[-layout.FOOTER.size :]
-    stored, computed = layout.FOOTER.unpack(footer)[0], google_crc32c.value(index)
+    stored, computed = layout.FOOTER.unpack(footer)[0], _crc(index, header_crc)
     if stored != computed:
         raise ChecksumError(
             f"index checksum differs: stored {stored:08x}, computed {computed:08x}", hint=_CUT

@@ -32,8 +32,8 @@ FOOTER = struct.Struct("<II4s")
 BAND_HEAD = struct.Struct("<ffHB")
 """Offset in dB, unit in dB, rate level, flags; the native values follow."""
 DIGEST_BYTES = 8
-SEGMENT_KEY = struct.Struct("<IHBb")
-"""Tile number, band, segment number, quality offset of the band: prefixed to a segment's body for its CRC."""
+SEGMENT_KEY = struct.Struct("<IIIHB")
+"""Header CRC, CRC of the record's lengths, tile number, band, segment number: prefixed to a body for its CRC."""
 LAYER_HEAD = struct.Struct("<I")
 """Digest of the decoded symbols, before the entropy-coded bytes of a layer."""
 STREAM_BYTES = 8

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+from itertools import pairwise
 from typing import BinaryIO
 
 from sarcodec import limits as lim
 from sarcodec.bitstream import layout
-from sarcodec.bitstream.header import Header, header_size
+from sarcodec.bitstream.header import Header, crc_in, header_size
 from sarcodec.bitstream.index import index_size, unpack_index
+from sarcodec.bitstream.salvage import Span, walk
 from sarcodec.bitstream.tile import Segment, TileRecord, head_limit, tile_floor, unpack_head, unpack_tile
 from sarcodec.errors import FormatError, InputError, UsageError
 from sarcodec.types import TileGrid
@@ -26,6 +28,9 @@ class Reader:
         Read from its first byte; stays the caller's to close. Nobody else may seek in it meanwhile.
     limits : Limits
         Largest sizes to accept.
+    salvage : bool
+        Where the index is lost, find the tile records by walking from the header to the first one that cannot
+        be verified; the rest count as lost.
 
     Raises
     ------
@@ -42,13 +47,28 @@ class Reader:
     """Major and minor version of the format that the file was written in."""
     size: int
     """Bytes of the file."""
+    lost: FormatError | None
+    """What is wrong with the index, where records had to be salvaged."""
 
-    def __init__(self, file: BinaryIO, *, limits: lim.Limits = lim.DEFAULT) -> None:
+    def __init__(self, file: BinaryIO, *, limits: lim.Limits = lim.DEFAULT, salvage: bool = False) -> None:
         self._file = file
         self._lock = threading.Lock()
-        self.header, self.version, start, self.size = _read_header(file, limits)
-        tiles = self.grid.count
-        footer_at = self.size - layout.FOOTER.size
+        self.lost = None
+        data, self.header, self.size = _read_header(file, limits)
+        self.version = (data[8], data[9])
+        self._header_crc = crc_in(data)
+        self._spans: list[Span | None]
+        try:
+            self._spans = list(pairwise(self._index(len(data))))
+        except FormatError as error:
+            if not salvage:
+                raise
+            self.lost = error
+            self._spans = walk(self._read, self.header, self._header_crc, len(data), self.size)
+
+    def _index(self, start: int) -> list[int]:
+        """Where each record starts, and where the last one ends, as the index says."""
+        tiles, footer_at = self.grid.count, self.size - layout.FOOTER.size
         if footer_at < start:
             raise FormatError(
                 f"truncated: {self.size} bytes are too few for a footer after {start} bytes of header"
@@ -59,9 +79,8 @@ class Reader:
                 f"truncated: an index of {size} bytes does not fit between byte {start} and {footer_at}"
             )
         index = self._read(footer_at - size, size + layout.FOOTER.size)
-        self._starts = unpack_index(
-            index, tiles, start=start, end=footer_at - size, floor=tile_floor(self.header)
-        )
+        floor = tile_floor(self.header)
+        return unpack_index(index, tiles, self._header_crc, start=start, end=footer_at - size, floor=floor)
 
     @property
     def grid(self) -> TileGrid:
@@ -70,8 +89,8 @@ class Reader:
 
     def tile_size(self, row: int, col: int) -> int:
         """Bytes of the tile's record."""
-        tile = self._number(row, col)
-        return self._starts[tile + 1] - self._starts[tile]
+        start, end = self._span(row, col)
+        return end - start
 
     def tile(self, row: int, col: int) -> TileRecord:
         """The verified record of the tile in this row and column.
@@ -81,32 +100,55 @@ class Reader:
         FormatError
             The record is damaged; the message names the tile. `ChecksumError` where a CRC differs.
         """
-        tile = self._number(row, col)
-        data = self._read(self._starts[tile], self.tile_size(row, col))
-        return unpack_tile(data, self.header, tile, _where(row, col))
+        start, end = self._span(row, col)
+        data = self._part(row, col, start, end)
+        return unpack_tile(data, self.header, self._header_crc, self._number(row, col), where(row, col))
 
     def segments(self, row: int, col: int) -> list[list[Segment]]:
         """The tile's segments, [band][0 mask, 1.. layers], read from the start of its record alone."""
-        tile, size = self._number(row, col), self.tile_size(row, col)
-        start = self._read(self._starts[tile], min(size, head_limit(self.header)))
-        return unpack_head(start, self.header, tile, size, _where(row, col))
+        start, end = self._span(row, col)
+        head = self._part(row, col, start, min(end, start + head_limit(self.header)))
+        name = where(row, col)
+        found, size = unpack_head(head, self.header, self._header_crc, self._number(row, col), name)
+        if size != end - start:
+            raise FormatError(f"{name}: segments make {size} bytes, the index says {end - start}")
+        return found
 
     def layer_bytes(self, row: int, col: int, band: int, layer: int) -> bytes:
         """Verified body of one layer (both counted from 0) without reading the others; b"" where empty."""
         if not 0 <= layer < len(self.header.layers):
             raise UsageError(f"layer {layer} is not one of 0..{len(self.header.layers) - 1}")
-        return self._segment(row, col, band, 1 + layer)
+        return self._body(row, col, band, 1 + layer)
 
     def mask_bytes(self, row: int, col: int, band: int) -> bytes:
         """Verified body of the mask of one band (counted from 0); b"" where every pixel is valid."""
-        return self._segment(row, col, band, 0)
+        return self._body(row, col, band, 0)
 
-    def _segment(self, row: int, col: int, band: int, number: int) -> bytes:
+    def _body(self, row: int, col: int, band: int, number: int) -> bytes:
         if not 0 <= band < len(self.header.bands):
             raise UsageError(f"band {band} is not one of 0..{len(self.header.bands) - 1}")
-        segment = self.segments(row, col)[band][number]
-        stored = self._read(self._starts[segment.tile] + segment.start, segment.size)
-        return segment.body(stored, _where(row, col))
+        start, _ = self._span(row, col)
+        found = self.segments(row, col)
+        wanted = found[band][number]
+        # An empty segment has no checksum: that it is empty stands in the lengths, which any other one covers.
+        proof = wanted if wanted.size else next((s for part in found for s in part if s.size), wanted)
+        at = start + proof.start
+        body = proof.body(self._part(row, col, at, at + proof.size), where(row, col))
+        return body if wanted.size else b""
+
+    def _part(self, row: int, col: int, start: int, end: int) -> bytes:
+        if end > self.size:
+            raise FormatError(
+                f"{where(row, col)}: {end - self.size} bytes are missing at the end of the file"
+            )
+        return self._read(start, end - start)
+
+    def _span(self, row: int, col: int) -> Span:
+        span = self._spans[self._number(row, col)]
+        if span is None:
+            assert self.lost is not None
+            raise FormatError(f"{where(row, col)} cannot be found: {self.lost.message}", hint=self.lost.hint)
+        return span
 
     def _number(self, row: int, col: int) -> int:
         if not (0 <= row < self.grid.rows and 0 <= col < self.grid.cols):
@@ -120,13 +162,18 @@ class Reader:
             return _read_exactly(self._file, at, count)
 
 
+def where(row: int, col: int) -> str:
+    """How messages name a tile."""
+    return f"tile row {row}, column {col}"
+
+
 def read_header(file: BinaryIO, *, limits: lim.Limits = lim.DEFAULT) -> Header:
     """The header of a seekable file, without looking at index or tiles; raises as `Reader`."""
-    return _read_header(file, limits)[0]
+    return _read_header(file, limits)[1]
 
 
-def _read_header(file: BinaryIO, limits: lim.Limits) -> tuple[Header, tuple[int, int], int, int]:
-    """Header, version, first byte behind the header, size of the file."""
+def _read_header(file: BinaryIO, limits: lim.Limits) -> tuple[bytes, Header, int]:
+    """Prologue and header as they stand, the header, the size of the file."""
     try:
         total = file.seek(0, os.SEEK_END)
     except OSError as error:
@@ -136,9 +183,7 @@ def _read_header(file: BinaryIO, limits: lim.Limits) -> tuple[Header, tuple[int,
     if size > total:
         raise FormatError(f"truncated: the header ends at byte {size}, the file has {total} bytes")
     data = prologue + _read_exactly(file, len(prologue), size - len(prologue))
-    header = Header.from_bytes(data, limits=limits)
-    _, major, minor, _ = layout.PROLOGUE.unpack(data[: layout.PROLOGUE.size])
-    return header, (int(major), int(minor)), size, total
+    return data, Header.from_bytes(data, limits=limits), total
 
 
 def _read_exactly(file: BinaryIO, at: int, count: int) -> bytes:
@@ -156,7 +201,3 @@ def _read_exactly(file: BinaryIO, at: int, count: int) -> bytes:
     except OSError as error:
         raise InputError(f"the file cannot be read at byte {at}: {error}") from error
     return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _where(row: int, col: int) -> str:
-    return f"tile row {row}, column {col}"

@@ -37,7 +37,8 @@ class TileRecord:
 class Segment:
     """Where a segment stands and what its checksum is bound to."""
 
-    tile: int
+    key: bytes
+    """`layout.SEGMENT_KEY`: a body with another header, other lengths or in another place has another CRC."""
     band: int
     number: int
     """0 for the mask, then 1.. for the layers."""
@@ -49,8 +50,7 @@ class Segment:
 
     def crc(self, body: bytes) -> int:
         """CRC-32C that `body` has to have in this place."""
-        key = layout.SEGMENT_KEY.pack(self.tile, self.band, self.number, self.quality_offset)
-        return int(google_crc32c.extend(google_crc32c.value(key), body))
+        return int(google_crc32c.extend(google_crc32c.value(self.key), body))
 
     def body(self, stored: bytes, where: str) -> bytes:
         """The verified body of the `stored` bytes; `ChecksumError` naming `where`."""
@@ -68,11 +68,11 @@ class Segment:
         return body
 
 
-def pack_tile(record: TileRecord, header: Header, tile: int) -> bytes:
+def pack_tile(record: TileRecord, header: Header, header_crc: int, tile: int) -> bytes:
     """The record of tile number `tile`; `FormatError` where it does not fit the header."""
     if len(record.bands) != len(header.bands):
         raise FormatError(f"tile {tile} has {len(record.bands)} bands, the header {len(header.bands)}")
-    head, body = bytearray(), bytearray()
+    head, segments = bytearray(), []
     for number, (band, meta) in enumerate(zip(record.bands, header.bands, strict=True)):
         if len(band.layers) != len(header.layers):
             raise FormatError(f"tile {tile} has {len(band.layers)} layers, the header {len(header.layers)}")
@@ -84,11 +84,13 @@ def pack_tile(record: TileRecord, header: Header, tile: int) -> bytes:
             raise FormatError(f"tile {tile}: a quality offset of {offset} does not fit band {number + 1}")
         head += layout.QUALITY_OFFSET.pack(offset) if meta.tile_quality else b""
         for index, part in enumerate(parts):
-            size = len(part) + layout.CRC.size if part else 0
-            head += layout.pack_uv(size)
-            if part:
-                body += layout.CRC.pack(Segment(tile, number, index, offset, 0, size).crc(part)) + part
-    return bytes(head + body)
+            head += layout.pack_uv(len(part) + layout.CRC.size if part else 0)
+            segments += [(number, index, part)] if part else []
+    out, seal = bytearray(head), google_crc32c.value(bytes(head))
+    for number, index, part in segments:
+        key = layout.SEGMENT_KEY.pack(header_crc, seal, tile, number, index)
+        out += layout.CRC.pack(google_crc32c.extend(google_crc32c.value(key), part)) + part
+    return bytes(out)
 
 
 def head_limit(header: Header) -> int:
@@ -101,13 +103,15 @@ def tile_floor(header: Header) -> int:
     return sum(band.tile_quality + 1 + len(header.layers) for band in header.bands)
 
 
-def unpack_head(start: bytes, header: Header, tile: int, size: int, where: str) -> list[list[Segment]]:
-    """Segments of a record of `size` bytes, [band][segment], from its first bytes (`head_limit` or all).
+def unpack_head(
+    start: bytes, header: Header, header_crc: int, tile: int, where: str
+) -> tuple[list[list[Segment]], int]:
+    """Segments of a record, [band][segment], and its size, from its first bytes (`head_limit` or all).
 
     Raises
     ------
     FormatError
-        The lengths do not fill the record exactly.
+        They are no lengths of segments.
     """
     cursor = Cursor(start, where)
     found: list[tuple[int, int, int, int]] = []
@@ -121,21 +125,22 @@ def unpack_head(start: bytes, header: Header, tile: int, size: int, where: str) 
         if offset and not any(lengths):
             raise FormatError(f"{where}, band {number + 1}: quality offset {offset} without a segment")
         found += [(number, index, offset, length) for index, length in enumerate(lengths)]
-    total = cursor.at + sum(length for *_, length in found)
-    if total != size:
-        raise FormatError(f"{where}: segments make {total} bytes, the index says {size}")
     out: list[list[Segment]] = [[] for _ in header.bands]
-    at = cursor.at
+    at, seal = cursor.at, google_crc32c.value(start[: cursor.at])
     for number, index, offset, length in found:
-        out[number].append(Segment(tile, number, index, offset, at, length))
+        key = layout.SEGMENT_KEY.pack(header_crc, seal, tile, number, index)
+        out[number].append(Segment(key, number, index, offset, at, length))
         at += length
-    return out
+    return out, at
 
 
-def unpack_tile(data: bytes, header: Header, tile: int, where: str) -> TileRecord:
+def unpack_tile(data: bytes, header: Header, header_crc: int, tile: int, where: str) -> TileRecord:
     """The verified record in `data`; `FormatError` or `ChecksumError` naming `where`."""
     bands = []
-    for segments in unpack_head(data, header, tile, len(data), where):
+    found, size = unpack_head(data, header, header_crc, tile, where)
+    if size != len(data):
+        raise FormatError(f"{where}: segments make {size} bytes, the index says {len(data)}")
+    for segments in found:
         mask, *layers = (part.body(data[part.start : part.start + part.size], where) for part in segments)
         bands.append(BandRecord(mask, tuple(layers), segments[0].quality_offset))
     return TileRecord(tuple(bands))

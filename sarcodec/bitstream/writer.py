@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from sarcodec import limits as lim
-from sarcodec.bitstream.header import Header
+from sarcodec.bitstream.header import Header, crc_in
 from sarcodec.bitstream.index import pack_index
 from sarcodec.bitstream.tile import TileRecord, pack_tile
 from sarcodec.errors import UsageError
@@ -24,6 +24,7 @@ class Writer:
 
     def __init__(self, file: BinaryIO, header: Header, *, limits: lim.Limits = lim.DEFAULT) -> None:
         data = header.to_bytes(limits=limits)
+        self._header_crc = crc_in(data)
         self.header = header
         self._file = file
         self._lengths: list[int] = []
@@ -48,7 +49,7 @@ class Writer:
         tile, count = len(self._lengths), self.header.grid.count
         if tile >= count or self._finished:
             raise UsageError(f"tile {tile} is one too many for a grid of {count}")
-        data = pack_tile(record, self.header, tile)
+        data = pack_tile(record, self.header, self._header_crc, tile)
         self._write(data)
         self._lengths.append(len(data))
         return len(data)
@@ -59,5 +60,5 @@ class Writer:
         if len(self._lengths) != count or self._finished:
             raise UsageError(f"finish after {len(self._lengths)} of {count} tiles, or twice")
         self._finished = True
-        self._write(pack_index(self._lengths))
+        self._write(pack_index(self._lengths, self._header_crc))
         return self._size

@@ -116,6 +116,7 @@ class Band:
 class Header:
     """What the chunks say, as far as decoding needs it."""
 
+    crc: int = 0
     width: int = 0
     height: int = 0
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype("u1"))
@@ -148,7 +149,7 @@ def read_header(cursor: Cursor) -> Header:
     require(magic == bytes.fromhex("89534152430d0a1a") and major == 1, "magic or version")
     crc, body = cursor.one("I"), cursor.take(length)
     require(crc32c(start + body) == crc, "header checksum")
-    header, chunks, count = Header(), Cursor(body), 0
+    header, chunks, count = Header(crc=crc), Cursor(body), 0
     while chunks.at < len(body):
         kind, data = chunks.one("B"), Cursor(chunks.take(chunks.uv()))
         if kind == 1:
@@ -198,7 +199,7 @@ def read_records(data: bytes, header: Header, start: int) -> list[list[list[byte
     crc, length, magic = struct.unpack("<II4s", data[-12:])
     require(magic == b"SARC" and start + length + 12 <= len(data), "footer")
     index = data[len(data) - 12 - length : -12]
-    require(crc32c(index) == crc, "index checksum")
+    require(crc32c(struct.pack("<I", header.crc) + index) == crc, "index checksum")
     sizes, records = Cursor(index), Cursor(data[: len(data) - 12 - length], start)
     rows, cols = header.tiles
     tiles = [_record(Cursor(records.take(sizes.uv(64))), header, number) for number in range(rows * cols)]
@@ -209,6 +210,7 @@ def read_records(data: bytes, header: Header, start: int) -> list[list[list[byte
 
 def _record(record: Cursor, header: Header, tile: int) -> list[list[bytes]]:
     lengths = [[record.uv() for _ in range(1 + len(header.layers))] for _ in header.bands]
+    seal = crc32c(record.data[: record.at])
     bodies = []
     for band, row in enumerate(lengths):
         parts = []
@@ -217,7 +219,7 @@ def _record(record: Cursor, header: Header, tile: int) -> list[list[bytes]]:
             body = b""
             if length:
                 crc, body = record.one("I"), record.take(length - 4)
-                key = struct.pack("<IHBb", tile, band, number, 0)
+                key = struct.pack("<IIIHB", header.crc, seal, tile, band, number)
                 require(crc32c(key + body) == crc, f"tile {tile}, band {band}, segment {number}")
             parts.append(body)
         bodies.append(parts)
