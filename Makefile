@@ -1,10 +1,12 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: venv qa format test bench wheel ci clean
+.PHONY: venv qa format test torture fuzz bench wheel ci clean
 venv: ; python3.11 -m venv .venv && $(PYTHON) -m pip install -e ".[test,dev]"
 qa: ; $(PYTHON) -m ruff check && $(PYTHON) -m ruff format --check && $(PYTHON) -m mypy && $(dir $(PYTHON))lint-imports
 format: ; $(PYTHON) -m ruff check --fix && $(PYTHON) -m ruff format
 test: ; $(PYTHON) -m pytest
+torture: ; PYTHONPATH=tests $(PYTHON) -m torture --report docs/reliability.md
+fuzz: ; PYTHONPATH=tests $(PYTHON) -m fuzz --seconds 600
 bench: ; $(PYTHON) benchmarks/rd_test_chips.py -o runs/rd
 wheel: ; $(PYTHON) -m pip wheel --no-deps -w dist .
 ci: ; .ci/run

@@ -16,12 +16,17 @@ from typing import TYPE_CHECKING, Any
 from sarcodec.errors import SarcError
 
 if TYPE_CHECKING:
-    from sarcodec.api import EncodeReport, decode, decode_array, encode, encode_array
+    from sarcodec.api import DecodeReport, EncodeReport, decode, decode_array, encode, encode_array
+    from sarcodec.damage import DamagedTile
     from sarcodec.dataset import SarcDataset, open  # noqa: A004
+    from sarcodec.limits import Limits
     from sarcodec.types import Quantity, Scale, Window
 
 __all__ = [
+    "DamagedTile",
+    "DecodeReport",
     "EncodeReport",
+    "Limits",
     "Quantity",
     "SarcDataset",
     "SarcError",
@@ -37,6 +42,8 @@ __all__ = [
 _HOME = {
     **dict.fromkeys(("Quantity", "Scale", "Window"), "sarcodec.types"),
     **dict.fromkeys(("SarcDataset", "open"), "sarcodec.dataset"),
+    "DamagedTile": "sarcodec.damage",
+    "Limits": "sarcodec.limits",
 }
 
 try:

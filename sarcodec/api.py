@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,14 @@ from sarcodec.atomic import check_target, replacing
 from sarcodec.dataset import PathLike, SarcDataset, Tick, silent
 from sarcodec.dataset import open as open_dataset
 from sarcodec.errors import InputError, UsageError
+from sarcodec.limits import DEFAULT, Limits
 from sarcodec.metadata import RasterMeta
 from sarcodec.parallel import workers
 from sarcodec.scan import Source
 from sarcodec.types import Quantity, Scale, Window
+
+if TYPE_CHECKING:
+    from sarcodec.damage import DamagedTile
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,16 @@ class EncodeReport:
     seconds: float
     reached: bool
     """Whether the wanted bpp or rmse_db lies in the model's range; if not, the nearest was taken."""
+
+
+@dataclass(frozen=True)
+class DecodeReport:
+    """What a decode did."""
+
+    meta: RasterMeta
+    """Metadata of the raster that was written."""
+    damaged: tuple[DamagedTile, ...] = ()
+    """Tiles that are lost, where `allow_partial` was given."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +80,7 @@ def encode(
     jobs: int | None = None,
     overwrite: bool = False,
     progress: Tick = silent,
+    limits: Limits = DEFAULT,
 ) -> EncodeReport:
     """Encode a raster file.
 
@@ -86,6 +101,8 @@ def encode(
         Threads; the file is the same for any number.
     progress : callable, optional
         Called with a stage, steps done and steps in all.
+    limits : Limits
+        Largest sizes to accept; who decodes needs them raised as well.
 
     Raises
     ------
@@ -98,12 +115,12 @@ def encode(
     _check_distinct(src, out)
     target = _target(quality, bpp, rmse_db)
     with (
-        RasterSource(src) as source,
+        RasterSource(src, limits=limits) as source,
         replacing(out, overwrite=overwrite) as partial,
         partial.open("w+b") as file,
     ):
         folder = partial.parent
-        return _encode(source, file, target, scale, quantity, model, device, jobs, progress, folder)
+        return _encode(source, file, target, scale, quantity, model, device, jobs, progress, folder, limits)
 
 
 def encode_array(
@@ -141,6 +158,8 @@ def encode_array(
     from sarcodec.radiometry import check_dtype
 
     check_dtype(cube.dtype)
+    if nodata is not None and not isinstance(nodata, int | float | np.number):
+        raise UsageError(f"nodata {nodata!r} is not a number")
     cube = cube.astype(cube.dtype.newbyteorder("="), copy=False)
     meta = RasterMeta(cube.shape[2], cube.shape[1], cube.shape[0], cube.dtype.name, nodata=nodata)
     file = io.BytesIO()
@@ -168,6 +187,7 @@ def _encode(
     jobs: int | None,
     progress: Tick,
     folder: Path | None = None,
+    limits: Limits = DEFAULT,
 ) -> EncodeReport:
     from sarcodec import encoder, rate, zoo
     from sarcodec.model import modelfile
@@ -177,7 +197,7 @@ def _encode(
     threads = workers(jobs)
     model = modelfile.load(zoo.find(model_name), pick_device(device))
     wanted_scale = None if scale in (None, "auto") else _enum(Scale, scale)
-    scene = encoder.survey(source, wanted_scale, _enum(Quantity, quantity), threads, progress)
+    scene = encoder.survey(source, wanted_scale, _enum(Quantity, quantity), threads, progress, limits)
     latents = encoder.Latents(scene, model, keep=target.quality is None, folder=folder)
     try:
         with threads_kept():
@@ -196,13 +216,15 @@ def decode(
     *,
     window: Window | tuple[int, int, int, int] | None = None,
     base_only: bool = False,
+    allow_partial: bool = False,
     model: str | None = None,
     device: str = "auto",
     jobs: int | None = None,
     overwrite: bool = False,
     creation_options: Mapping[str, str] | None = None,
     progress: Tick = silent,
-) -> RasterMeta:
+    limits: Limits = DEFAULT,
+) -> DecodeReport:
     """Decode a `.sarc` file into a GeoTIFF with all metadata of the source.
 
     Parameters
@@ -213,35 +235,54 @@ def decode(
         (col, row, width, height) in pixels; georeferencing is moved along.
     base_only : bool
         Decode the base layer alone: smoother, faster.
+    allow_partial : bool
+        Go on where tiles are damaged: they, and what their loss reaches, become nodata, and a tag names them.
+        The file is looked through for damage first. Where the index is lost, tiles are found without it.
     creation_options : mapping, optional
         GDAL creation options of the GeoTIFF.
+    limits : Limits
+        Largest sizes to accept.
 
     Raises
     ------
     SarcError
         One of its subclasses.
     """
+    from sarcodec.damage import marked
     from sarcodec.io.raster import RasterSink
     from sarcodec.model.runtime import threads_kept
+    from sarcodec.verify import inspect
 
     check_target(out, overwrite=overwrite)
     _check_distinct(src, out)
-    with open_dataset(src, jobs=jobs, base_only=base_only, model=model, device=device) as coded:
+    chosen: Any = {"base_only": base_only, "allow_partial": allow_partial, "model": model, "device": device}
+    with open_dataset(src, jobs=jobs, limits=limits, **chosen) as coded, threads_kept():
         part = coded.check_window(window)
         meta = coded.meta if window is None else coded.meta.cropped(part)
-        target = RasterSink(out, meta, overwrite=overwrite, options=creation_options or {})
-        with target as sink, threads_kept():
-            for band, piece, values in coded.decoder.strips(part, range(meta.count), progress):
+        bands = range(meta.count)
+        damaged: tuple[DamagedTile, ...] = ()
+        if allow_partial:
+            damaged = tuple(sorted(inspect(coded.decoder, part, bands, progress)))
+            meta = marked(meta, coded.fill, damaged) if damaged else meta
+        with RasterSink(out, meta, overwrite=overwrite, options=creation_options or {}) as sink:
+            for band, piece, values in coded.decoder.strips(part, bands, progress):
                 place = Window(piece.col - part.col, piece.row - part.row, piece.width, piece.height)
                 sink.write(band + 1, values, place)
-        return meta
+        return DecodeReport(meta, damaged)
 
 
 def decode_array(
-    data: bytes, *, jobs: int | None = None, device: str = "auto", model: str | None = None
+    data: bytes,
+    *,
+    jobs: int | None = None,
+    device: str = "auto",
+    model: str | None = None,
+    limits: Limits = DEFAULT,
 ) -> npt.NDArray[Any]:
     """Decode a whole `.sarc` file in memory to an array of shape (bands, height, width), native dtype."""
-    with SarcDataset(io.BytesIO(data), "<bytes>", jobs=jobs, device=device, model=model) as coded:
+    with SarcDataset(
+        io.BytesIO(data), "<bytes>", jobs=jobs, device=device, model=model, limits=limits
+    ) as coded:
         return coded.read()
 
 

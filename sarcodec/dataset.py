@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy.typing as npt
 
 from sarcodec.errors import InputError, UsageError
+from sarcodec.limits import DEFAULT, Limits
 from sarcodec.metadata import RasterMeta
 from sarcodec.parallel import workers
 from sarcodec.types import Window
+
+if TYPE_CHECKING:
+    from sarcodec.damage import DamagedTile
 
 PathLike = str | os.PathLike[str]
 Tick = Callable[[str, int, int], None]
@@ -33,8 +37,10 @@ class SarcDataset:
         *,
         jobs: int | None = None,
         base_only: bool = False,
+        allow_partial: bool = False,
         model: str | None = None,
         device: str = "auto",
+        limits: Limits = DEFAULT,
     ) -> None:
         from sarcodec.decoder import Decoder
         from sarcodec.model.runtime import pick_device
@@ -42,7 +48,13 @@ class SarcDataset:
         self.name = name
         self._file = file
         self.decoder = Decoder(
-            file, jobs=workers(jobs), base_only=base_only, model=model, device=pick_device(device)
+            file,
+            jobs=workers(jobs),
+            base_only=base_only,
+            allow_partial=allow_partial,
+            model=model,
+            device=pick_device(device),
+            limits=limits,
         )
 
     @property
@@ -56,6 +68,19 @@ class SarcDataset:
         from sarcodec.io.raster import profile
 
         return profile(self.meta)
+
+    @property
+    def fill(self) -> Any:
+        """What pixels lost to damage become where `allow_partial` was given, else None."""
+        return self.decoder.fill
+
+    @property
+    def damaged(self) -> tuple[DamagedTile, ...]:
+        """Damaged tiles that reading has met so far, where `allow_partial` was given."""
+        from sarcodec.damage import DamagedTile
+
+        items = self.decoder.damaged.items()
+        return tuple(sorted(DamagedTile(band + 1, row, col, why) for (band, row, col), why in items))
 
     def check_window(self, window: Window | tuple[int, int, int, int] | None) -> Window:
         """The window, or the whole raster; `UsageError` where it leaves the raster."""
@@ -91,6 +116,8 @@ class SarcDataset:
         count = self.meta.count
         if band is not None and not 1 <= band <= count:
             raise UsageError(f"band {band} is not one of 1..{count}")
+        if self._file.closed:
+            raise UsageError(f"{self.name} is closed", hint="Read before closing it.")
         bands = list(range(count)) if band is None else [band - 1]
         from sarcodec.model.runtime import threads_kept
 
@@ -101,9 +128,10 @@ class SarcDataset:
     def verify(self, progress: Tick = silent) -> int:
         """Check every checksum and digest; returns how many tiles were checked, all bands counted."""
         from sarcodec.model.runtime import threads_kept
+        from sarcodec.verify import verify
 
         with threads_kept():
-            return self.decoder.verify(progress)
+            return verify(self.decoder, progress)
 
     def close(self) -> None:
         """Close the file."""
@@ -121,10 +149,14 @@ def open(  # noqa: A001
     *,
     jobs: int | None = None,
     base_only: bool = False,
+    allow_partial: bool = False,
     model: str | None = None,
     device: str = "auto",
+    limits: Limits = DEFAULT,
 ) -> SarcDataset:
-    """Open a `.sarc` file for reading windows; parameters as for :func:`decode`.
+    """Open a `.sarc` file for reading windows; parameters as for :func:`sarcodec.decode`.
+
+    With `allow_partial`, pixels that damage took are :attr:`SarcDataset.fill`.
 
     Raises
     ------
@@ -133,7 +165,16 @@ def open(  # noqa: A001
     """
     file = open_file(path)
     try:
-        return SarcDataset(file, os.fspath(path), jobs=jobs, base_only=base_only, model=model, device=device)
+        return SarcDataset(
+            file,
+            os.fspath(path),
+            jobs=jobs,
+            base_only=base_only,
+            allow_partial=allow_partial,
+            model=model,
+            device=device,
+            limits=limits,
+        )
     except BaseException:
         file.close()
         raise

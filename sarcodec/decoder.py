@@ -10,11 +10,13 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from sarcodec import limits as lim
 from sarcodec import zoo
 from sarcodec.bitstream import mask
 from sarcodec.bitstream.header import Header
 from sarcodec.bitstream.layout import NEWER, LayerKind, Quantiser
-from sarcodec.bitstream.reader import Reader
+from sarcodec.bitstream.reader import Reader, where
+from sarcodec.damage import fill_value, reached
 from sarcodec.errors import FormatError, UnsupportedError
 from sarcodec.invalid import InvalidPalette, valid_mask
 from sarcodec.metadata import RasterMeta
@@ -30,19 +32,20 @@ from sarcodec.types import Window
 
 log = logging.getLogger(__name__)
 
-NAMED = 20
-"""Damaged tiles that a message names at most."""
-
+LATENT_BYTES = 2
+"""Bytes a pixel that decoded latents take: half as many as pixels, four bytes each."""
+WORK_BYTES = 40
+"""Bytes a pixel that decoding a tile takes at most, in each thread."""
 Place = tuple[int, int, int]
 """Band (from 0), tile row, tile column."""
 Latents = npt.NDArray[np.int32]
 Tick = Callable[[str, int, int], None]
 
 
-def meta_of(header: Header) -> RasterMeta:
+def meta_of(header: Header, limits: lim.Limits = lim.DEFAULT) -> RasterMeta:
     """Size, type, georeferencing and tags of the coded raster."""
     size = (header.width, header.height, len(header.bands), header.dtype)
-    return RasterMeta.from_chunks(*size, header.geo, header.text)
+    return RasterMeta.from_chunks(*size, header.geo, header.text, limits=limits)
 
 
 def model_of(header: Header, *, name: str | None = None, device: str = "cpu") -> Model:
@@ -90,7 +93,12 @@ class Decoder:
         Threads.
     base_only : bool
         Leave enhancement layers out: their latents become their predicted means.
+    allow_partial : bool
+        Fill what damage took with :attr:`fill` instead of raising, and note the tiles in :attr:`damaged`.
     """
+
+    damaged: dict[Place, str]
+    """Damaged tiles met so far, and what is wrong with each."""
 
     def __init__(
         self,
@@ -98,12 +106,17 @@ class Decoder:
         *,
         jobs: int,
         base_only: bool = False,
+        allow_partial: bool = False,
         model: str | None = None,
         device: str = "cpu",
+        limits: lim.Limits = lim.DEFAULT,
     ) -> None:
-        self.reader = Reader(file)
-        self.header = self.reader.header
-        self.meta = meta_of(self.header)
+        self.reader = Reader(file, limits=limits, salvage=allow_partial)
+        self.header, self.limits = self.reader.header, limits
+        self.meta = meta_of(self.header, limits)
+        self.allow_partial, self.damaged = allow_partial, {}
+        self._mute: set[Place] = set()
+        self.fill = fill_value(self.header, self.meta.nodata) if allow_partial else None
         self.model = model_of(self.header, name=model, device=device)
         self.jobs, self.base_only = jobs, base_only
         self._coders = [LatentCoder(self.model, band.level) for band in self.header.bands]
@@ -130,36 +143,70 @@ class Decoder:
         try:
             y_hat = self._coders[band].decode(tuple(layers), (window.height, window.width))
         except FormatError as error:
-            where = f"tile row {row}, column {col}, band {band + 1}: {error.message}"
-            raise type(error)(where, hint=error.hint or "This tile is damaged.") from error
+            raise _named(error, place) from error
         return y_hat.astype(np.int32)
 
+    def classes(self, place: Place) -> npt.NDArray[np.uint8]:
+        """Class map of a tile, shape (height, width): 0 where valid; raises as :meth:`latents`."""
+        band, row, col = place
+        window, palette = self.header.grid.window(row, col), self._palettes[band]
+        packed = self.reader.mask_bytes(row, col, band)
+        try:
+            classes = mask.unpack(packed, (window.height, window.width), len(palette))
+        except FormatError as error:
+            raise _named(error, place) from error
+        if self._empty(band) and not classes.all():
+            raise FormatError(f"{where(row, col)}: valid pixels in a band that has none")
+        return classes
+
     def tile(self, place: Place, latents: Callable[[Place], Latents | None]) -> npt.NDArray[Any]:
-        """Native values of a tile, given the latents around it."""
+        """Native values of a tile, given the latents around it; :attr:`fill` where damage reaches."""
+        if place not in self._mute:
+            try:
+                classes = self.classes(place)
+            except FormatError as error:
+                self._lose(place, error)
+            else:
+                values = self._pixels(place, classes, latents)
+                for part in self._reached(place):
+                    values[part] = self.fill
+                return values
+        window = self.header.grid.window(*place[1:])
+        return np.full((window.height, window.width), self.fill, self.header.dtype)
+
+    def _pixels(
+        self, place: Place, classes: npt.NDArray[np.uint8], latents: Callable[[Place], Latents | None]
+    ) -> npt.NDArray[Any]:
         number, row, col = place
         band, palette = self.header.bands[number], self._palettes[number]
-        packed = self.reader.mask_bytes(row, col, number)
-        if not palette.bits and packed:
-            raise FormatError(f"tile row {row}, column {col} has a mask, its band has no invalid values")
-        if self._empty(number):
-            window = self.header.grid.window(row, col)
-            classes = _classes(packed, window, palette)
-            if not classes.all():
-                raise FormatError(f"tile row {row}, column {col}: valid pixels in a band that has none")
+        if classes.all():
             return palette.restore(np.zeros(classes.shape, self.header.dtype), classes)
         x = synthesise_tile(
             lambda r, c: latents((number, r, c)), self.model, band.level, self.header.grid, (row, col)
         )
-        return tile_values(
-            x,
-            packed,
-            band.offset,
-            band.unit,
-            BandRange(band.vmin, band.vmax),
-            palette,
-            self.header.scale,
-            self.meta.nodata,
-        )
+        span = BandRange(band.vmin, band.vmax)
+        nodata = self.meta.nodata
+        return tile_values(x, classes, band.offset, band.unit, span, palette, self.header.scale, nodata)
+
+    def _latents_or_none(self, place: Place) -> Latents | None:
+        try:
+            return self.latents(place)
+        except FormatError as error:
+            self._lose(place, error)
+            self._mute.add(place)
+            return None
+
+    def _lose(self, place: Place, error: FormatError) -> None:
+        if not self.allow_partial:
+            raise error
+        self.damaged.setdefault(place, error.message)
+
+    def _reached(self, place: Place) -> list[Any]:
+        """Parts of a tile that need the latents of damaged neighbours."""
+        number, row, col = place
+        near = ((r, c) for r in range(row - 1, row + 2) for c in range(col - 1, col + 2))
+        lost = [(r, c) for r, c in near if (number, r, c) in self._mute]
+        return reached(self.header.grid, (row, col), lost, STRIDE * self.model.shape.reach)
 
     def _empty(self, number: int) -> bool:
         """Whether the band has no valid pixel at all."""
@@ -183,14 +230,14 @@ class Decoder:
             Parts of tiles inside `window`, row-major.
         """
         grid = self.header.grid
-        tiles = list(grid.touching(window))
-        needed = list(grid.touching(self._seen_from(window)))
+        tiles, needed = list(grid.touching(window)), self.needed(window)
+        self._check_memory(window)
         done, total = 0, len(tiles) * len(bands)
         for band in bands:
-            ready: dict[Place, Latents] = {}
+            ready: dict[Place, Latents | None] = {}
             for row in sorted({row for row, _ in tiles}):
                 missing = [(band, r, c) for r, c in needed if abs(r - row) <= 1 and (band, r, c) not in ready]
-                decoded = ordered_map(self.latents, missing, self.jobs, one_thread)
+                decoded = ordered_map(self._latents_or_none, missing, self.jobs, one_thread)
                 ready.update(zip(missing, decoded, strict=True))
                 places = [(band, r, c) for r, c in tiles if r == row]
                 values = ordered_map(partial(self.tile, latents=ready.get), places, self.jobs, one_thread)
@@ -202,6 +249,17 @@ class Decoder:
                     done += 1
                     tick("decode", done, total)
                 ready = {place: y for place, y in ready.items() if place[1] >= row}
+
+    def _check_memory(self, window: Window) -> None:
+        """Refuse what would hold more than the limit in latents of three tile rows and in working tiles."""
+        side = self.header.tile_side
+        rows = min(3 * side, self.header.height) * min(window.width + 2 * side, self.header.width)
+        held = LATENT_BYTES * rows + self.jobs * WORK_BYTES * min(side**2, rows)
+        lim.check("memory for decoding in bytes", held, self.limits.memory, limit="memory")
+
+    def needed(self, window: Window) -> list[tuple[int, int]]:
+        """Rows and columns of the tiles whose latents matter to a window."""
+        return list(self.header.grid.touching(self._seen_from(window)))
 
     def _seen_from(self, window: Window) -> Window:
         """The pixels whose latents matter to a window."""
@@ -216,43 +274,17 @@ class Decoder:
 
     def read(self, window: Window, bands: Sequence[int]) -> npt.NDArray[Any]:
         """Bands (from 0) of a window as an array, shape (bands, height, width), native dtype."""
+        size = len(bands) * window.pixels * np.dtype(self.header.dtype).itemsize
+        lim.check("array to return in bytes", size, self.limits.memory, limit="memory")
         out = np.empty((len(bands), window.height, window.width), self.header.dtype)
-        where = {band: index for index, band in enumerate(bands)}
+        slots = {band: index for index, band in enumerate(bands)}
         for band, part, values in self.strips(window, bands, lambda *_: None):
-            out[(where[band], *part.inside(window))] = values
+            out[(slots[band], *part.inside(window))] = values
         return out
 
-    def verify(self, tick: Tick) -> int:
-        """Check every checksum, mask and latent digest; returns the number of tiles and bands checked.
 
-        Raises
-        ------
-        FormatError, ChecksumError
-            Some are damaged; the message names them.
-        """
-        grid, bands = self.header.grid, range(len(self.header.bands))
-        places = [(b, r, c) for r in range(grid.rows) for c in range(grid.cols) for b in bands]
-
-        def work(place: Place) -> FormatError | None:
-            band, row, col = place
-            try:
-                _classes(self.reader.mask_bytes(row, col, band), grid.window(row, col), self._palettes[band])
-                self.latents(place)
-            except FormatError as error:
-                return error
-            return None
-
-        damaged = []
-        for done, error in enumerate(ordered_map(work, places, self.jobs, one_thread)):
-            if error is not None:
-                damaged.append(error)
-            tick("test", done + 1, len(places))
-        if damaged:
-            named = "; ".join(error.message for error in damaged[:NAMED])
-            more = f"; and {len(damaged) - NAMED} more" if len(damaged) > NAMED else ""
-            raise type(damaged[0])(named + more, hint=damaged[0].hint)
-        return len(places)
-
-
-def _classes(packed: bytes, window: Window, palette: InvalidPalette) -> npt.NDArray[np.uint8]:
-    return mask.unpack(packed, (window.height, window.width), len(palette))
+def _named(error: FormatError, place: Place) -> FormatError:
+    """The same error with the tile's name in front."""
+    band, row, col = place
+    message = f"{where(row, col)}, band {band + 1}: {error.message}"
+    return type(error)(message, hint=error.hint or "This tile is damaged.")

@@ -16,6 +16,7 @@ from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.tile import BandRecord, TileRecord
 from sarcodec.bitstream.writer import Writer
 from sarcodec.errors import InputError, WriteError
+from sarcodec.limits import DEFAULT, Limits
 from sarcodec.metadata import pack_geo, pack_text
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
@@ -109,6 +110,7 @@ class Scene:
     quantity: Quantity
     grid: TileGrid
     scans: tuple[BandScan, ...]
+    limits: Limits = DEFAULT
 
     @property
     def pixels(self) -> int:
@@ -127,7 +129,9 @@ class Scene:
         return [(band, at) for at in tiles for band in range(len(self.scans))]
 
 
-def survey(source: Source, scale: Scale | None, quantity: Quantity, jobs: int, tick: Tick) -> Scene:
+def survey(
+    source: Source, scale: Scale | None, quantity: Quantity, jobs: int, tick: Tick, limits: Limits = DEFAULT
+) -> Scene:
     """First pass: scale, valid pixels, range and mean of every band."""
     meta = source.meta
     if meta.width < 1 or meta.height < 1 or meta.count < 1:
@@ -142,7 +146,7 @@ def survey(source: Source, scale: Scale | None, quantity: Quantity, jobs: int, t
         tick("scan", done, grid.count * meta.count)
 
     scans = tuple(scan_band(source, band, chosen, grid, jobs, advance) for band in range(1, meta.count + 1))
-    return Scene(source, chosen, quantity, grid, scans)
+    return Scene(source, chosen, quantity, grid, scans, limits)
 
 
 def spool(latents: Latents, jobs: int, tick: Tick) -> None:
@@ -186,7 +190,7 @@ def header_of(scene: Scene, model: Model, level: int) -> Header:
 def write(file: BinaryIO, latents: Latents, model: Model, level: int, jobs: int, tick: Tick) -> int:
     """Code every tile at `level` and write the file front to back; returns its size in bytes."""
     scene = latents.scene
-    writer = Writer(file, header_of(scene, model, level))
+    writer = Writer(file, header_of(scene, model, level), limits=scene.limits)
     coder = LatentCoder(model, level)
 
     def work(place: tuple[int, tuple[int, int]]) -> BandRecord:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from sarcodec.errors import LimitError
+from sarcodec.errors import LimitError, UsageError
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Limits:
     """Header as stored, and each metadata chunk once inflated."""
     tile_side: int = 4096
     """Side of a coded tile in pixels."""
+    memory: int = 4 * 2**30
+    """Bytes that a decode may take: for the tiles it works on, and for an array that it returns."""
     symbol: int = 2**15 - 1
     """Largest magnitude of a quantised latent; the entropy coder hangs far above it."""
     invalid_values: int = 16
@@ -28,12 +31,39 @@ class Limits:
 
 DEFAULT = Limits()
 
+FIXED = ("symbol", "invalid_values")
+"""Limits that belong to the format: raising one would make files that others refuse."""
+SETTABLE = tuple(name for name in Limits.__dataclass_fields__ if name not in FIXED)
 
-def check(name: str, value: int, maximum: int) -> int:
-    """Return `value`, or raise `LimitError` where it is above `maximum`."""
+
+def limits_from(pairs: Iterable[str]) -> Limits:
+    """The default limits changed by texts such as ``pixels=4e9``.
+
+    Raises
+    ------
+    UsageError
+        A text is no such pair, or there is no such limit.
+    """
+    chosen = {}
+    for pair in pairs:
+        name, _, text = pair.partition("=")
+        try:
+            value = int(text) if text.isdecimal() else int(float(text))
+        except (ValueError, OverflowError):
+            value = 0
+        if name not in SETTABLE or value < 1:
+            known = ", ".join(f"{key}={getattr(DEFAULT, key)}" for key in SETTABLE)
+            raise UsageError(f"{pair} is no limit", hint=f"Give NAME=NUMBER; the defaults are {known}.")
+        chosen[name] = value
+    return replace(DEFAULT, **chosen)
+
+
+def check(name: str, value: int, maximum: int, *, limit: str = "") -> int:
+    """Return `value`, or raise `LimitError` where it is above `maximum`, the value of the field `limit`."""
     if value > maximum:
+        how = f"--limit {limit}={value}, or limits=Limits({limit}={value}), allows it: " if limit else ""
         raise LimitError(
             f"{name} is {value}, above the limit of {maximum}",
-            hint="Raise the limit only for data you trust.",
+            hint=f"{how}raise a limit only for data you trust.",
         )
     return value

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -35,13 +36,15 @@ from typing import Any
 from sarcodec import georef
 from sarcodec.errors import FormatError
 from sarcodec.georef import Transform
-from sarcodec.limits import DEFAULT, check
+from sarcodec.limits import DEFAULT, Limits, check
 from sarcodec.types import Window
 
 Tags = dict[str, dict[str, str]]
 Fields = dict[str, Any]
 
 _PIXEL_IS = "AREA_OR_POINT"
+_OFFSET = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(.*)", re.DOTALL)
+"""A number, and the unit that may follow it."""
 
 
 @dataclass(frozen=True)
@@ -102,17 +105,16 @@ class RasterMeta:
             raise ValueError(f"{len(self.bands)} bands described, {self.count} counted")
 
     def cropped(self, window: Window) -> RasterMeta:
-        """The metadata of a window of this raster: transform, GCPs and RPC offsets moved along."""
+        """The metadata of a window of this raster: transform, GCPs and RPC offsets moved along.
+
+        RPCs whose offsets are no numbers are left out: they would place the window wrongly.
+        """
         transform = self.transform
         if transform is not None:
             a, b, c, d, e, f = transform
             dx, dy = window.col, window.row
             transform = (a, b, c + a * dx + b * dy, d, e, f + d * dx + e * dy)
-        rpcs = dict(self.rpcs) if self.rpcs else self.rpcs
-        if rpcs:
-            for key, shift in (("SAMP_OFF", window.col), ("LINE_OFF", window.row)):
-                if key in rpcs:
-                    rpcs[key] = repr(float(rpcs[key]) - shift)
+        rpcs = _moved_rpcs(self.rpcs, {"SAMP_OFF": window.col, "LINE_OFF": window.row})
         gcps = tuple(replace(g, row=g.row - window.row, col=g.col - window.col) for g in self.gcps)
         return replace(
             self, width=window.width, height=window.height, transform=transform, gcps=gcps, rpcs=rpcs
@@ -120,7 +122,15 @@ class RasterMeta:
 
     @classmethod
     def from_chunks(
-        cls, width: int, height: int, count: int, dtype: str, geo: bytes, text: bytes
+        cls,
+        width: int,
+        height: int,
+        count: int,
+        dtype: str,
+        geo: bytes,
+        text: bytes,
+        *,
+        limits: Limits = DEFAULT,
     ) -> RasterMeta:
         """Put together what :func:`pack_geo` and :func:`pack_text` took apart.
 
@@ -131,7 +141,7 @@ class RasterMeta:
         LimitError
             The text is larger than `Limits.header_bytes`.
         """
-        fields, placed = unpack_text(text), unpack_geo(geo)
+        fields, placed = unpack_text(text, limits), unpack_geo(geo)
         try:
             tags = fields.get("t", {}) | {}
             for namespace, items in placed.pop("t", {}).items():
@@ -258,7 +268,7 @@ def pack_text(meta: RasterMeta) -> bytes:
     return packer.compress(text) + packer.flush()
 
 
-def unpack_text(data: bytes) -> Fields:
+def unpack_text(data: bytes, limits: Limits = DEFAULT) -> Fields:
     """The fields that :func:`pack_text` packed.
 
     Raises
@@ -272,16 +282,37 @@ def unpack_text(data: bytes) -> Fields:
         return {}
     inflater = zlib.decompressobj(-15)
     try:
-        text = inflater.decompress(data, DEFAULT.header_bytes + 1)
-        check("metadata text in bytes", len(text), DEFAULT.header_bytes)
+        text = inflater.decompress(data, limits.header_bytes + 1)
+        check("metadata text in bytes", len(text), limits.header_bytes, limit="header_bytes")
         if not inflater.eof or inflater.unused_data:
             raise FormatError(f"TEXT chunk: {len(data)} bytes are not one deflate stream")
-        fields = json.loads(text)
+        fields = json.loads(text.decode("ascii"), parse_constant=_finite, parse_float=_finite)
+        json.dumps(fields, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (zlib.error, ValueError, RecursionError) as error:
         raise FormatError(f"TEXT chunk: {error}") from error
     if not isinstance(fields, dict):
         raise FormatError("TEXT chunk: not a JSON object")
     return fields
+
+
+def _moved_rpcs(rpcs: dict[str, str] | None, shifts: Mapping[str, int]) -> dict[str, str] | None:
+    if not rpcs:
+        return rpcs
+    moved = dict(rpcs)
+    for key in shifts.keys() & rpcs.keys():
+        found = _OFFSET.fullmatch(rpcs[key])
+        if not found:
+            return None
+        moved[key] = repr(float(found[1]) - shifts[key]) + found[2]
+    return moved
+
+
+def _finite(text: str) -> float:
+    """A number of JSON; ``NaN`` and numbers beyond a double are none."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not a number of JSON")
+    return value
 
 
 def _nodata(value: float | int, dtype: str) -> float | int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from sarcodec.errors import UsageError
@@ -30,15 +30,46 @@ def ordered_map(
 
     `start` runs once in each thread. An error in one item cancels those not begun and is raised here.
     """
-    with ThreadPoolExecutor(jobs, thread_name_prefix="sarcodec", initializer=start) as pool:
-        pending: deque[Future[R]] = deque()
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="sarcodec", initializer=start)
+    pending: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(work, item))
+            if len(pending) > 2 * jobs:
+                yield _first(pending)
+        while pending:
+            yield _first(pending)
+    except BaseException:
+        _end(pool, pending)  # further interrupts add nothing to what is on its way already
+        raise
+    interrupt = _end(pool, pending)
+    if interrupt is not None:
+        raise interrupt
+
+
+def _first(pending: deque[Future[R]]) -> R:
+    """The first result; it stays pending until it is there."""
+    result = pending[0].result()
+    pending.popleft()
+    return result
+
+
+def _end(pool: ThreadPoolExecutor, pending: Iterable[Future[R]]) -> BaseException | None:
+    """Cancel what has not begun and wait for the rest, through any interrupts; the last of them.
+
+    The caller is about to close what the threads are using.
+    """
+    interrupt: BaseException | None = None
+    while True:
         try:
-            for item in items:
-                pending.append(pool.submit(work, item))
-                if len(pending) > 2 * jobs:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
             for future in pending:
                 future.cancel()
+            # Not by joining threads: Python takes a thread for ended once waiting for it was interrupted.
+            wait([future for future in pending if not future.cancelled()])
+            pool.shutdown()
+        except Exception:
+            raise
+        except BaseException as error:  # noqa: BLE001
+            interrupt = error
+        else:
+            return interrupt

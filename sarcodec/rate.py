@@ -250,7 +250,12 @@ def fixed_bytes(latents: Latents, model: Model) -> int:
     """Bytes of the file that do not depend on the level: header, masks, index."""
     scene = latents.scene
     masks = sum(len(latents.mask(*place)) for place in scene.places)
-    return len(header_of(scene, model, 0).to_bytes()) + masks + 3 * scene.grid.count * len(scene.scans) + 16
+    return (
+        len(header_of(scene, model, 0).to_bytes(limits=scene.limits))
+        + masks
+        + 3 * scene.grid.count * len(scene.scans)
+        + 16
+    )
 
 
 def _rewrite(file: BinaryIO, latents: Latents, model: Model, level: int, jobs: int, tick: Tick) -> int:

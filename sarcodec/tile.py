@@ -97,7 +97,7 @@ def synthesise_tile(
     ----------
     latents : callable
         Decoded latents of the tile in a given row and column, int, shape (channels, h, w); None for a
-        neighbour that matters to no pixel that is wanted.
+        neighbour that matters to no pixel that is wanted, or is damaged: zeros stand in for it.
     level : int
         Rate level of the band.
 
@@ -128,7 +128,7 @@ def synthesise_tile(
 
 def tile_values(
     x: npt.NDArray[np.float32],
-    packed: bytes,
+    classes: npt.NDArray[np.uint8],
     offset: float,
     unit: float,
     span: BandRange,
@@ -137,7 +137,7 @@ def tile_values(
     nodata: float | None,
 ) -> npt.NDArray[Any]:
     """Native values of a tile from network units, with its invalid pixels put back exactly."""
-    db = x * np.float32(unit) + np.float32(offset)
+    with np.errstate(over="ignore", invalid="ignore"):  # a hostile header; `finish` puts the result in range
+        db = x * np.float32(unit) + np.float32(offset)
     values = finish(db, span, scale, palette, nodata)
-    shape = (x.shape[0], x.shape[1])
-    return palette.restore(values, mask.unpack(packed, shape, len(palette))) if packed else values
+    return palette.restore(values, classes) if classes.any() else values

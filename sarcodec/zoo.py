@@ -39,22 +39,45 @@ def cards() -> list[Card]:
     return sorted(found.values(), key=lambda c: (c.id != DEFAULT, c.id))
 
 
-def find(name: str | None = None) -> Path:
-    """Path of a model file, by id or by path.
+def released_digest(path: Path) -> str | None:
+    """SHA-256 in hexadecimal that an installed model's file must have; None for a file from elsewhere.
+
+    A card that names none gives the empty text, which no file has.
+    """
+    there = path.resolve()
+    for card in cards():
+        if card.path == there:
+            return str(card.fields.get("sha256", ""))
+    return None
+
+
+def installed(name: str) -> Path:
+    """Path of an installed model, by id alone: what a `.sarc` file says is never taken for a path.
 
     Raises
     ------
     UnsupportedError
         No such model.
     """
-    wanted = name or DEFAULT
-    if wanted.endswith(".safetensors") and Path(wanted).is_file():
-        return Path(wanted)
-    for card in cards():
-        if card.id == wanted:
+    found = cards()
+    for card in found:
+        if card.id == name:
             return card.path
-    known = ", ".join(c.id for c in cards()) or "none"
+    known = ", ".join(card.id for card in found) or "none"
     raise UnsupportedError(
-        f"model {wanted!r} is not installed (installed: {known})",
+        f"model {name!r} is not installed (installed: {known})",
         hint="Update sarcodec, or give --model the path of a .safetensors model file.",
     )
+
+
+def find(name: str | None = None) -> Path:
+    """Path of the model that a user asks for, by id or by path; the default where left out.
+
+    Raises
+    ------
+    UnsupportedError
+        No such model.
+    """
+    if name is not None and name.endswith(".safetensors") and Path(name).is_file():
+        return Path(name)
+    return installed(name or DEFAULT)

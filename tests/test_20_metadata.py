@@ -159,10 +159,11 @@ def test_cut_or_prolonged_text_is_a_format_error() -> None:
             unpack_text(damaged)
 
 
-def test_text_that_inflates_too_far_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sarcodec.metadata.DEFAULT", Limits(header_bytes=1000))
+def test_text_that_inflates_too_far_is_refused() -> None:
+    text = deflated('{"x":"' + "0" * 1000 + '"}')
     with pytest.raises(LimitError):
-        unpack_text(deflated('{"x":"' + "0" * 1000 + '"}'))
+        unpack_text(text, Limits(header_bytes=1000))
+    assert unpack_text(text, Limits(header_bytes=1008)) == {"x": "0" * 1000}
 
 
 def test_text_too_large_to_be_read_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,3 +176,25 @@ def test_unknown_fields_are_ignored() -> None:
     assert RasterMeta.from_chunks(1, 1, 1, "uint8", b"", deflated('{"later":1}')) == RasterMeta(
         1, 1, 1, "uint8"
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"n":NaN}',
+        b'{"n":1e999}',
+        b'{"n":-Infinity}',
+        '{"t":{"":{"a":"b"}}}'.encode("utf-16"),
+        b'\xef\xbb\xbf{"n":1}',
+        '{"d":["ä"]}'.encode(),
+        b'{"d":["\\ud800"]}',
+        b"[1]",
+        b"{",
+    ],
+    ids=str,
+)
+def test_text_that_is_not_plain_ascii_json_is_refused(text: bytes) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(text) + packer.flush()
+    with pytest.raises(FormatError, match="TEXT chunk"):
+        unpack_text(packed)

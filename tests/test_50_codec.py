@@ -372,7 +372,7 @@ def test_tiles_that_changed_places_are_noticed(tiled: bytes) -> None:
 
 def test_flipped_bytes_of_a_tile_are_noticed(tiled: bytes) -> None:
     reader = Reader(io.BytesIO(tiled))
-    start = reader._starts[2]
+    start = reader._span(0, 2)[0]
     for at in (start + 12, start + reader.tile_size(0, 2) // 2, start + reader.tile_size(0, 2) - 1):
         damaged = tiled[:at] + bytes([tiled[at] ^ 0x40]) + tiled[at + 1 :]
         with open_bytes(damaged, TOY) as dataset, pytest.raises(ChecksumError, match="tile row 0, column 2"):
@@ -461,8 +461,7 @@ def test_damage_far_from_a_window_does_not_matter_to_it(tiled: bytes) -> None:
     with open_bytes(tiled, TOY) as whole:
         side = whole.decoder.header.tile_side
         expected = whole.read(1, window=(0, 0, side - 80, 40))
-        last = whole.decoder.reader.grid.count - 1
-        start = whole.decoder.reader._starts[last]
+        start, _ = whole.decoder.reader._spans[-1] or (0, 0)
     damaged = bytearray(tiled)
     damaged[start + 12] ^= 1
     with open_bytes(bytes(damaged), TOY) as coded_file:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from sarcodec import api, errors
+from sarcodec import api, errors, limits
 from sarcodec.bitstream.layout import FOOTER
 from sarcodec.bitstream.reader import Reader
 from sarcodec.cli import console, main, reference
@@ -654,6 +654,12 @@ def page() -> str:
 
 def test_the_page_is_up_to_date() -> None:
     assert reference.replaced(page()) == page(), "run: python -m sarcodec.cli.reference docs/cli.md"
+
+
+def test_the_page_gives_every_limit_with_its_default() -> None:
+    rows = [line.split("|")[1:3] for line in page().split("\n## Limits\n")[1].split("\n## ")[0].splitlines()]
+    told = {row[0].strip(" `"): row[1].strip() for row in rows if len(row) == 2 and "`" in row[0]}
+    assert told == {name: str(getattr(limits.DEFAULT, name)) for name in limits.SETTABLE}
 
 
 def test_the_page_names_every_option_that_help_names(run: Run) -> None:

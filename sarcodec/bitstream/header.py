@@ -62,7 +62,7 @@ class Header:
         parts += [(Chunk.MODEL, self.model.to_bytes())]
         parts += [(kind, data) for kind, data in ((Chunk.GEO, self.geo), (Chunk.TEXT, self.text)) if data]
         body = b"".join(bytes([kind]) + layout.pack_uv(len(data)) + data for kind, data in parts)
-        lim.check("header length", len(body), limits.header_bytes)
+        lim.check("header length", len(body), limits.header_bytes, limit="header_bytes")
         start = layout.PROLOGUE.pack(layout.MAGIC, layout.MAJOR, layout.MINOR, len(body))
         return start + layout.CRC.pack(google_crc32c.value(start + body)) + body
 
@@ -109,7 +109,9 @@ def header_size(prologue: bytes, *, limits: lim.Limits = lim.DEFAULT) -> int:
         )
     if major < layout.MAJOR:
         raise FormatError(f"format version {major}.{minor} does not exist")
-    return layout.PROLOGUE_BYTES + lim.check("header length", length, limits.header_bytes)
+    return layout.PROLOGUE_BYTES + lim.check(
+        "header length", length, limits.header_bytes, limit="header_bytes"
+    )
 
 
 def crc_in(prologue: bytes) -> int:
@@ -155,7 +157,7 @@ class _Image:
 def _unpack_image(data: bytes, limits: lim.Limits) -> _Image:
     cursor = Cursor(data, "header chunk IMAG")
     width, height = cursor.uv("width"), cursor.uv("height")
-    bands = lim.check("number of bands", cursor.uv("bands"), limits.bands)
+    bands = lim.check("number of bands", cursor.uv("bands"), limits.bands, limit="bands")
     dtype = layout.value_of(layout.DTYPES, cursor.u8("dtype"), "dtype")
     scale = layout.value_of(layout.SCALES, cursor.u8("scale"), "scale")
     quantity = layout.value_of(layout.QUANTITIES, cursor.u8("quantity"), "quantity")
@@ -236,13 +238,13 @@ def _check(header: Header, limits: lim.Limits) -> None:
     ):
         if side < 1:
             raise FormatError(f"{name} is {side}")
-    lim.check("width", header.width, limits.side)
-    lim.check("height", header.height, limits.side)
-    lim.check("pixels per band", header.width * header.height, limits.pixels)
-    lim.check("number of bands", len(header.bands), limits.bands)
+    lim.check("width", header.width, limits.side, limit="side")
+    lim.check("height", header.height, limits.side, limit="side")
+    lim.check("pixels per band", header.width * header.height, limits.pixels, limit="pixels")
+    lim.check("number of bands", len(header.bands), limits.bands, limit="bands")
     if header.tile_side < 1 or header.tile_side % layout.TILE_UNIT:
         raise FormatError(f"tile side {header.tile_side} is not a multiple of {layout.TILE_UNIT}")
-    lim.check("tile side", header.tile_side, limits.tile_side)
+    lim.check("tile side", header.tile_side, limits.tile_side, limit="tile_side")
     layout.code_of(layout.DTYPES, header.dtype)
     first = header.layers[0] if header.layers else None
     if first is None or first.kind != LayerKind.BASE or first.skippable or not first.channels:

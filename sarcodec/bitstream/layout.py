@@ -33,7 +33,7 @@ BAND_HEAD = struct.Struct("<ffHB")
 """Offset in dB, unit in dB, rate level, flags; the native values follow."""
 DIGEST_BYTES = 8
 SEGMENT_KEY = struct.Struct("<IIIHB")
-"""Header CRC, CRC of the record's lengths, tile number, band, segment number: prefixed to a body for its CRC."""
+"""Header CRC, CRC of the record's lengths, tile, band, segment number: prefixed to a body for its CRC."""
 LAYER_HEAD = struct.Struct("<I")
 """Digest of the decoded symbols, before the entropy-coded bytes of a layer."""
 STREAM_BYTES = 8

@@ -127,14 +127,26 @@ class Reader:
     def _body(self, row: int, col: int, band: int, number: int) -> bytes:
         if not 0 <= band < len(self.header.bands):
             raise UsageError(f"band {band} is not one of 0..{len(self.header.bands) - 1}")
-        start, _ = self._span(row, col)
         found = self.segments(row, col)
         wanted = found[band][number]
-        # An empty segment has no checksum: that it is empty stands in the lengths, which any other one covers.
-        proof = wanted if wanted.size else next((s for part in found for s in part if s.size), wanted)
-        at = start + proof.start
-        body = proof.body(self._part(row, col, at, at + proof.size), where(row, col))
-        return body if wanted.size else b""
+        if wanted.size:
+            return self._verified(row, col, wanted)
+        # An empty segment has no checksum; that it is empty stands in the lengths, which any other covers.
+        failed = []
+        for proof in (s for part in (found[band], *found) for s in part if s.size):
+            try:
+                self._verified(row, col, proof)
+            except FormatError as error:
+                failed.append(error)
+            else:
+                return b""
+        if failed:
+            raise failed[0]
+        return b""
+
+    def _verified(self, row: int, col: int, segment: Segment) -> bytes:
+        at = self._span(row, col)[0] + segment.start
+        return segment.body(self._part(row, col, at, at + segment.size), where(row, col))
 
     def _part(self, row: int, col: int, start: int, end: int) -> bytes:
         if end > self.size:
@@ -198,6 +210,6 @@ def _read_exactly(file: BinaryIO, at: int, count: int) -> bytes:
                 raise FormatError(f"truncated: {left} of {count} bytes from byte {at} are missing")
             parts.append(part)
             left -= len(part)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: closed
         raise InputError(f"the file cannot be read at byte {at}: {error}") from error
     return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -22,10 +22,14 @@ def say(text: str) -> None:
     """A line on stdout."""
     try:
         print(text, flush=True)  # noqa: T201
-    except BrokenPipeError as error:
+    except OSError as error:
         # Python flushes stdout once more at exit, and would complain there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise ReaderGoneError from error
+        if isinstance(error, BrokenPipeError):
+            raise ReaderGoneError from error
+        from sarcodec.atomic import write_error
+
+        raise write_error("standard output", error) from error
 
 
 def say_json(document: Any) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sarcodec.cli import console
+from sarcodec.cli.guard import PARTIAL
 from sarcodec.cli.options import (
     OUTPUT,
     RASTER,
     DeviceOption,
     JobsOption,
     JsonOption,
+    LimitOption,
     ModelOption,
     OverwriteOption,
     QuietOption,
@@ -28,8 +31,10 @@ if TYPE_CHECKING:
 EPILOG = epilog(
     "sarcodec decode scene.sarc -o back.tif",
     "sarcodec decode scene.sarc -o corner.tif --window 0,0,512,512 --co COMPRESS=ZSTD",
-    codes=(2, 3, 4, 5, 6, 7, 8, 9),
+    codes=(2, 3, 4, 5, 6, 7, 8, 9, PARTIAL),
 )
+NAMED = 20
+"""Damaged tiles that are named on stderr at most; all stand in the output's tag and in --json."""
 
 
 def decode(
@@ -54,6 +59,14 @@ def decode(
         bool,
         typer.Option("--base-only", help="Only the base layer: smoother and faster.", rich_help_panel=RASTER),
     ] = False,
+    allow_partial: Annotated[
+        bool,
+        typer.Option(
+            "--allow-partial",
+            help="Go on where tiles are damaged: they, and 64 pixels around them, become nodata.",
+            rich_help_panel=RASTER,
+        ),
+    ] = False,
     creation_options: Annotated[
         list[str] | None,
         typer.Option(
@@ -66,6 +79,7 @@ def decode(
     model: ModelOption = None,
     device: DeviceOption = "auto",
     jobs: JobsOption = None,
+    limit: LimitOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -74,21 +88,25 @@ def decode(
     part, options = _window(window), _pairs(creation_options or [])
     out = output or default_output(str(source), ".tif")
     from sarcodec import api
+    from sarcodec.limits import limits_from
 
     began = time.monotonic()
     with console.progress(quiet=quiet) as tick:
-        meta = api.decode(
+        report = api.decode(
             source,
             out,
             window=part,
             base_only=base_only,
+            allow_partial=allow_partial,
             model=model,
             device=device,
             jobs=jobs,
             overwrite=overwrite,
             creation_options=options,
             progress=tick,
+            limits=limits_from(limit or []),
         )
+    meta, damaged = report.meta, report.damaged
     seconds = time.monotonic() - began
     sizes = source.stat().st_size, out.stat().st_size
     if as_json:
@@ -103,6 +121,7 @@ def decode(
                 "bands": meta.count,
                 "dtype": meta.dtype,
                 "base_only": base_only,
+                "damaged": [asdict(tile) for tile in damaged],
                 "seconds": seconds,
             }
         )
@@ -111,6 +130,15 @@ def decode(
             f"{source}  {console.size_text(sizes[0])} -> {out}  {console.size_text(sizes[1])}  "
             f"{meta.width}x{meta.height}x{meta.count} {meta.dtype}  {seconds:.1f} s"
         )
+    if damaged:
+        for tile in damaged[:NAMED]:
+            console.warn(f"{tile}: {tile.reason}")
+        more = f", {len(damaged) - NAMED} more than named" if len(damaged) > NAMED else ""
+        console.complain(
+            f"{source}: {len(damaged)} damaged tiles{more}; they and what their loss reaches are nodata",
+            f"Nodata is {meta.nodata} in {out}; its tag SARCODEC:DAMAGED_TILES names them all.",
+        )
+        raise typer.Exit(PARTIAL)
 
 
 def _window(text: str | None) -> Window | None:

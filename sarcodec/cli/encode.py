@@ -16,6 +16,7 @@ from sarcodec.cli.options import (
     DeviceOption,
     JobsOption,
     JsonOption,
+    LimitOption,
     ModelOption,
     OverwriteOption,
     QuietOption,
@@ -26,6 +27,7 @@ from sarcodec.cli.options import (
 if TYPE_CHECKING:
     from sarcodec.api import EncodeReport
     from sarcodec.bitstream.header import Header
+    from sarcodec.limits import Limits
 
 EPILOG = epilog(
     "sarcodec encode scene.tif --bpp 0.2",
@@ -78,6 +80,7 @@ def encode(
     model: ModelOption = None,
     device: DeviceOption = "auto",
     jobs: JobsOption = None,
+    limit: LimitOption = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -96,7 +99,9 @@ def encode(
     check_targets(quality, bpp, rmse_db)
     out = output or default_output(source, ".sarc")
     from sarcodec import api
+    from sarcodec.limits import limits_from
 
+    limits = limits_from(limit or [])
     with console.progress(quiet=quiet) as tick:
         report = api.encode(
             source,
@@ -111,10 +116,11 @@ def encode(
             jobs=jobs,
             overwrite=overwrite,
             progress=tick,
+            limits=limits,
         )
     if not report.reached:
         console.warn(_out_of_reach(report, bpp, rmse_db))
-    facts = _facts(source, out, report)
+    facts = _facts(source, out, report, limits)
     if as_json:
         console.say_json(facts)
     elif not quiet:
@@ -145,9 +151,9 @@ def _out_of_reach(report: EncodeReport, bpp: float | None, rmse_db: float | None
     return f"an RMSE of {rmse_db:g} dB is out of reach of model {report.model} here; took the nearest"
 
 
-def _facts(source: str, out: Path, report: EncodeReport) -> dict[str, Any]:
+def _facts(source: str, out: Path, report: EncodeReport, limits: Limits) -> dict[str, Any]:
     """What ``--json`` prints."""
-    header = _header(out)
+    header = _header(out, limits)
     raw = header.width * header.height * len(header.bands) * _item_bytes(header.dtype)
     stored = os.path.getsize(source) if os.path.isfile(source) else raw
     return {
@@ -170,12 +176,12 @@ def _facts(source: str, out: Path, report: EncodeReport) -> dict[str, Any]:
     }
 
 
-def _header(path: Path) -> Header:
+def _header(path: Path, limits: Limits) -> Header:
     from sarcodec.bitstream.reader import read_header
     from sarcodec.dataset import open_file
 
     with open_file(path) as file:
-        return read_header(file)
+        return read_header(file, limits=limits)
 
 
 def _item_bytes(dtype: str) -> int:

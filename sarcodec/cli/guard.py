@@ -15,6 +15,7 @@ from types import FrameType
 from sarcodec.cli.console import ReaderGoneError, complain, warn
 from sarcodec.errors import SarcError
 
+PARTIAL = 11
 EXIT_CODES = {
     0: ("done", "also where a target was out of the model's reach and the nearest was taken, with a warning"),
     1: ("internal error", "a fault of the program; --debug shows where"),
@@ -27,6 +28,7 @@ EXIT_CODES = {
     8: ("output exists", "-f replaces it"),
     9: ("not written", "the output could not be written completely"),
     10: ("not as promised", "the decoded result is not what it should be"),
+    PARTIAL: ("partial", "written with --allow-partial, but damaged tiles are nodata"),
     130: ("interrupted", "by Ctrl-C"),
     141: ("reader gone", "whoever read standard output closed it"),
     143: ("terminated", "by SIGTERM"),
@@ -87,6 +89,9 @@ def report(error: Exception) -> int:
         command = context.command_path if context else "sarcodec"
         complain(error.format_message(), f"{command} --help lists the options.")
         return int(getattr(error, "exit_code", 2))
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch raises RuntimeError
+        complain("there is not enough memory", "Use fewer threads: -j 1.")
+        return 7
     complain(f"internal error: {type(error).__name__}: {error}", _HINTS[1])
     return 1
 

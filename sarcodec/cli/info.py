@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 
 from sarcodec.cli import console
-from sarcodec.cli.options import JsonOption, epilog
+from sarcodec.cli.options import JsonOption, LimitOption, epilog
 from sarcodec.errors import InputError
 
 if TYPE_CHECKING:
     from sarcodec.bitstream.header import Header
     from sarcodec.bitstream.reader import Reader
+    from sarcodec.limits import Limits
     from sarcodec.metadata import RasterMeta
 
 EPILOG = epilog(
@@ -25,13 +26,16 @@ EPILOG = epilog(
 
 def info(
     source: Annotated[Path, typer.Argument(metavar="FILE", help="A .sarc file.")],
+    limit: LimitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show header, georeferencing, bands, layers, tiles, model and sizes. Decodes nothing, loads no model."""
     from sarcodec.bitstream.reader import Reader
+    from sarcodec.limits import limits_from
 
+    limits = limits_from(limit or [])
     with _opened(source) as file:
-        facts = describe(Reader(file), str(source))
+        facts = describe(Reader(file, limits=limits), str(source), limits)
     if as_json:
         console.say_json(facts)
     else:
@@ -46,16 +50,15 @@ def _opened(path: Path) -> BinaryIO:
         raise InputError(f"cannot open {path}: {error.strerror or error}") from error
 
 
-def describe(reader: Reader, name: str) -> dict[str, Any]:
+def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
     """Everything ``info`` knows of an open file, as ``--json`` prints it."""
     from sarcodec import zoo
     from sarcodec.metadata import RasterMeta
 
     header = reader.header
-    meta = RasterMeta.from_chunks(
-        header.width, header.height, len(header.bands), header.dtype, header.geo, header.text
-    )
-    sizes = _sizes(reader)
+    size = (header.width, header.height, len(header.bands), header.dtype)
+    meta = RasterMeta.from_chunks(*size, header.geo, header.text, limits=limits)
+    sizes = _sizes(reader, limits)
     return {
         "file": name,
         "format": ".".join(map(str, reader.version)),
@@ -84,7 +87,7 @@ def describe(reader: Reader, name: str) -> dict[str, Any]:
     }
 
 
-def _sizes(reader: Reader) -> dict[str, Any]:
+def _sizes(reader: Reader, limits: Limits) -> dict[str, Any]:
     """Bytes by what they are for; checksums and digests are overhead, not layers or masks."""
     from sarcodec.bitstream.layout import CRC, LAYER_HEAD
 
@@ -101,7 +104,7 @@ def _sizes(reader: Reader) -> dict[str, Any]:
     return {
         "layers": layers,
         "masks": masks,
-        "header": len(header.to_bytes()),
+        "header": len(header.to_bytes(limits=limits)),
         "of_which_tags": len(header.text),
         "records": records,
         "overhead": reader.size - masks - sum(layers),

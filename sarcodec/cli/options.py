@@ -43,6 +43,15 @@ JsonOption = Annotated[
     bool,
     typer.Option("--json", help="Print one JSON document instead of text.", rich_help_panel=OUTPUT),
 ]
+LimitOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="NAME=NUMBER",
+        help="Raise a limit for data you trust, such as pixels=4e9; may be repeated.",
+        rich_help_panel=RESOURCES,
+    ),
+]
 QuietOption = Annotated[
     bool,
     typer.Option("--quiet", help="Print warnings and errors alone.", rich_help_panel=OUTPUT),

@@ -9,7 +9,7 @@ import typer
 
 from sarcodec.cli import console
 from sarcodec.cli.guard import report
-from sarcodec.cli.options import JobsOption, JsonOption, ModelOption, QuietOption, epilog
+from sarcodec.cli.options import JobsOption, JsonOption, LimitOption, ModelOption, QuietOption, epilog
 from sarcodec.errors import SarcError
 
 EPILOG = epilog(
@@ -24,18 +24,21 @@ def check(
     sources: Annotated[list[Path], typer.Argument(metavar="FILE...", help="One or more .sarc files.")],
     model: ModelOption = None,
     jobs: JobsOption = None,
+    limit: LimitOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Check that files are whole: every checksum, mask and latent digest. Writes nothing."""
     from sarcodec import dataset
+    from sarcodec.limits import limits_from
 
+    limits = limits_from(limit or [])
     results: list[dict[str, Any]] = []
     for source in sources:
         try:
             with (
                 console.progress(quiet=quiet) as tick,
-                dataset.open(source, model=model, jobs=jobs, device="cpu") as f,
+                dataset.open(source, model=model, jobs=jobs, device="cpu", limits=limits) as f,
             ):
                 count = f.verify(tick)
         except SarcError as error:

@@ -58,12 +58,13 @@ def apply(dataset: Any, meta: RasterMeta) -> None:
 
 def _apply_tags(dataset: Any, band: int, tags: Tags) -> None:
     for namespace, items in tags.items():
-        document = namespace.startswith(("xml:", "json:"))
+        document = namespace.startswith("xml:")
         dataset.update_tags(band, ns=namespace or None, **(_document(items) if document else items))
 
 
 def _document(items: Mapping[str, str]) -> dict[str, str]:
     """A namespace that is one document has no keys: GDAL is to join what stands before and behind a "="."""
     text = "".join(items.values())
-    before, _, behind = text.partition("=")
+    # GDAL would put a "=" behind a text that has none.
+    before, _, behind = (text if "=" in text else f"{text}<!--=-->").partition("=")
     return {before: behind}

@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
 import rasterio
 from rasterio._err import CPLE_BaseError
+from rasterio.env import getenv, hasenv
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
 
 GdalErrors: tuple[type[Exception], ...] = (RasterioError, CRSError, CPLE_BaseError, OSError)
 """What a failing call may raise; rasterio lets a few of GDAL's own errors through."""
+
+CACHE_BYTES = 256 * 2**20
+"""GDAL's block cache, by itself 5 % of the memory: holds a tile row of a striped scene 25,000 pixels wide."""
+
+PATH_BYTES = 1900
+"""Longest path that GDAL gets; its buffers hold 2047 bytes, and it appends endings of its own."""
+
+_FETCHING = {
+    "DAAS", "EEDA", "EEDAI", "GTI", "HTTP", "NGW", "OGCAPI", "PLMOSAIC", "STACIT", "STACTA", "WCS", "WMS",
+    "WMTS",
+}  # fmt: skip
+_INDIRECT = {"DERIVED", "MRF"}  # open what a text in them names; MRF also writes a cache
+
+_OFFLINE = {
+    # No name of a file equals it, so the handlers of /vsicurl/, /vsis3/ and their like open nothing.
+    "CPL_VSIL_CURL_ALLOWED_FILENAME": "-",
+    # Nobody listens there: what else asks for an address finds no way out.
+    "GDAL_HTTP_PROXY": "socks5h://127.0.0.1:1",
+    "GDAL_HTTPS_PROXY": "socks5h://127.0.0.1:1",
+    "GDAL_HTTP_MAX_RETRY": "0",
+    "GDAL_VRT_ENABLE_PYTHON": "NO",
+    # GDAL's own threads do not see the options of this one.
+    "VRT_NUM_THREADS": "1",
+}
 
 _warnings = threading.Lock()  # warnings.catch_warnings is not thread-safe
 
@@ -28,13 +55,35 @@ def opening() -> Iterator[None]:
 
 
 def reading() -> rasterio.Env:
-    """Environment to read in; GDAL's messages go to the `rasterio` logger, not to standard error."""
-    return rasterio.Env(CPL_DEBUG="OFF")
+    """Environment to read in; GDAL's messages go to the `rasterio` logger, nothing is fetched or run."""
+    return rasterio.Env(CPL_DEBUG="OFF", **_OFFLINE, **_cache())
 
 
 def writing() -> rasterio.Env:
     """Environment to write in: all metadata inside the file, none in an .aux.xml beside it."""
-    return rasterio.Env(CPL_DEBUG="OFF", GDAL_PAM_ENABLED="NO")
+    return rasterio.Env(CPL_DEBUG="OFF", GDAL_PAM_ENABLED="NO", **_OFFLINE, **_cache())
+
+
+def open_raster(name: str, *, vrt: bool) -> Any:
+    """Open for reading with the drivers that neither fetch nor open what a text in the file names.
+
+    Parameters
+    ----------
+    name : str
+        Handed to GDAL as it is.
+    vrt : bool
+        Whether it may be a VRT.
+    """
+    with reading() as env, opening():
+        barred = _FETCHING | _INDIRECT | (set() if vrt else {"VRT"})
+        # rasterio.open takes one driver at most.
+        return DatasetReader(name, driver=sorted(set(env.drivers()) - barred))
+
+
+def _cache() -> dict[str, Any]:
+    """The bound of the block cache, unless the user has set one."""
+    chosen = "GDAL_CACHEMAX" in os.environ or (hasenv() and "GDAL_CACHEMAX" in getenv())
+    return {} if chosen else {"GDAL_CACHEMAX": CACHE_BYTES}
 
 
 class Complaints(logging.Handler):

@@ -64,10 +64,12 @@ def pack_folder(folder: Path, out: Path, *, progress: Callable[[int, int], None]
     if not listing:
         raise InputError(f"no raster with data under {folder}", hint="Give a folder of GeoTIFFs.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(out, overwrite=True) as partial, partial.open("wb") as file:
-        np.save(file, np.concatenate(codes))
+    # The array comes last and goes first: where it lies, the list beside it belongs to it.
+    out.unlink(missing_ok=True)
     with replacing(out.with_suffix(".json"), overwrite=True) as partial:
         partial.write_text(json.dumps(listing))
+    with replacing(out, overwrite=True) as partial, partial.open("wb") as file:
+        np.save(file, np.concatenate(codes))
     return len(listing)
 
 

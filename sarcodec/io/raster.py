@@ -7,6 +7,9 @@ from typing import Any
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
+from sarcodec.errors import FormatError
+from sarcodec.io import gdal
+from sarcodec.io.describe import crs_from_text
 from sarcodec.io.sink import RasterSink
 from sarcodec.io.source import RasterSource
 from sarcodec.metadata import RasterMeta
@@ -15,7 +18,13 @@ __all__ = ["RasterSink", "RasterSource", "profile"]
 
 
 def profile(meta: RasterMeta) -> dict[str, Any]:
-    """What rasterio calls a profile, ready for ``rasterio.open(path, "w", **profile)``."""
+    """What rasterio calls a profile, ready for ``rasterio.open(path, "w", **profile)``.
+
+    Raises
+    ------
+    FormatError
+        The CRS is neither an EPSG code nor WKT.
+    """
     return {
         "driver": "GTiff",
         "dtype": meta.dtype,
@@ -23,6 +32,14 @@ def profile(meta: RasterMeta) -> dict[str, Any]:
         "width": meta.width,
         "height": meta.height,
         "count": meta.count,
-        "crs": None if meta.crs is None else CRS.from_user_input(meta.crs),
+        "crs": None if meta.crs is None else _crs(meta.crs),
         "transform": Affine.identity() if meta.transform is None else Affine(*meta.transform),
     }
+
+
+def _crs(text: str) -> CRS:
+    try:
+        with gdal.reading():
+            return crs_from_text(text)
+    except gdal.GdalErrors as error:
+        raise FormatError(f"the CRS {text[:80]!r} is neither an EPSG code nor WKT") from error

@@ -17,6 +17,7 @@ from rasterio.windows import Window as GdalWindow
 
 from sarcodec.atomic import replacing
 from sarcodec.errors import UsageError, WriteError
+from sarcodec.io.complete import complete
 from sarcodec.io.gdal import GdalErrors, opening, reason, writing
 from sarcodec.simulate import Scene, SceneSpec
 from sarcodec.types import Scale
@@ -24,6 +25,8 @@ from sarcodec.types import Scale
 BLOCK = (
     256  # side of GeoTIFF's tiles, and the rows written at a time: every tile is compressed once, in order
 )
+_HINT = "Check the free space, quota and permissions of its folder. Nothing was left behind."
+
 SPACING = 10.0  # metres, as Sentinel-1 IW GRD at high resolution
 _GCP_LINES, _GCP_COLS = 10, 21  # the geolocation grid of a Sentinel-1 IW GRD slice
 
@@ -93,16 +96,18 @@ def write_scene(
                         truth_file.write(block.truth, window=window)
                     if progress is not None:
                         progress(block.row + rows, spec.height)
+            for partial, truth_too in zip(partials, (False, True), strict=False):
+                if not complete(partial, _tags(spec, truth=truth_too)):
+                    raise WriteError(f"{path} could not be written: parts of it are missing", hint=_HINT)
         except GdalErrors as error:
             raise WriteError(
                 f"{Path(path)} could not be written: {reason(error)}",
-                hint="Check the free space, quota and permissions of its folder. Nothing was left behind.",
+                hint=_HINT,
             ) from error
 
 
 def _create(path: Path, spec: SceneSpec, georef: Georef, *, truth: bool) -> Any:
     """Open a GeoTIFF with all its metadata set; the caller closes it."""
-    scale = Scale.POWER if truth and spec.scale is Scale.DN else spec.scale
     dtype = "float32" if truth else spec.dtype
     place: dict[str, Any] = (
         {"crs": CRS.from_epsg(32632), "transform": Affine(SPACING, 0, 600_000, 0, -SPACING, 5_400_000)}
@@ -118,17 +123,23 @@ def _create(path: Path, spec: SceneSpec, georef: Georef, *, truth: bool) -> Any:
         )  # fmt: skip
     if georef is Georef.GCPS:
         dataset.gcps = (_gcps(spec.width, spec.height), CRS.from_epsg(4326))
-    dataset.update_tags(
-        SCALE=scale.value,
-        SENSOR="simulated Sentinel-1 IW GRD",
-        SOURCE="sarcodec simulate",
-        SIMULATION_SEED=str(spec.seed),
-        SIMULATION_ENL="inf" if truth else f"{spec.enl:g}",
-        SIMULATION_OVERSAMPLING=f"{spec.oversampling:g}",
-    )
+    dataset.update_tags(**_tags(spec, truth=truth))
     for index, band in enumerate(spec.bands, start=1):
         dataset.set_band_description(index, band)
     return dataset
+
+
+def _tags(spec: SceneSpec, *, truth: bool) -> dict[str, str]:
+    """Tags in the default namespace."""
+    scale = Scale.POWER if truth and spec.scale is Scale.DN else spec.scale
+    return {
+        "SCALE": scale.value,
+        "SENSOR": "simulated Sentinel-1 IW GRD",
+        "SOURCE": "sarcodec simulate",
+        "SIMULATION_SEED": str(spec.seed),
+        "SIMULATION_ENL": "inf" if truth else f"{spec.enl:g}",
+        "SIMULATION_OVERSAMPLING": f"{spec.oversampling:g}",
+    }
 
 
 def _gcps(width: int, height: int) -> list[GroundControlPoint]:

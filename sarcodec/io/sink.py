@@ -6,29 +6,29 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 import rasterio
-from rasterio.io import MemoryFile
 from rasterio.windows import Window as GdalWindow
 
 from sarcodec import atomic
 from sarcodec.errors import OutputExistsError, UsageError, WriteError
 from sarcodec.io import gdal, residue
 from sarcodec.io.apply import apply, profile
-from sarcodec.io.describe import describe, native
+from sarcodec.io.describe import describe
+from sarcodec.io.options import creation_options, is_set
 from sarcodec.io.source import check_window
+from sarcodec.io.trial import tried
 from sarcodec.metadata import RasterMeta, to_fields
 from sarcodec.types import Window
 
 _SIDECARS = (".aux.xml", ".ovr", ".msk")
 """What GDAL would read as part of the file beside which it lies."""
 
-_YES = ("YES", "TRUE", "ON", "1")
+_SUFFIXES = (".tif", ".tiff", "")
 
 
 class RasterSink:
@@ -55,7 +55,8 @@ class RasterSink:
     WriteError
         The file could not be written completely.
     UsageError
-        GDAL does not accept `options`, or does not understand the CRS in `meta`.
+        `path` does not end in .tif or .tiff, GDAL does not accept `options` or would change pixels by them,
+        or it does not understand the CRS in `meta`.
     """
 
     def __init__(
@@ -67,9 +68,19 @@ class RasterSink:
         options: Mapping[str, str] | None = None,
     ) -> None:
         self.path = Path(path)
+        if self.path.suffix.lower() not in _SUFFIXES:
+            raise UsageError(
+                f"{self.path} would be a GeoTIFF by another name",
+                hint="Let the name end in .tif or .tiff; convert it afterwards, with gdal_translate say.",
+            )
+        if len(os.fsencode(self.path.absolute())) > gdal.PATH_BYTES:
+            raise UsageError(
+                f"the path of {self.path.name} is longer than GDAL takes, {gdal.PATH_BYTES} bytes",
+                hint="Choose a folder less deep.",
+            )
         self.meta = meta
         self._overwrite = overwrite
-        self._options = _creation_options(meta.dtype, options or {})
+        self._options = creation_options(meta.dtype, options or {})
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -131,30 +142,14 @@ class RasterSink:
             sidecar.unlink(missing_ok=True)
 
     def _create(self, partial: Path) -> Any:
-        found = self._trial()
+        given, found = tried(self.meta, self._options)
         with self._failing(), gdal.writing(), gdal.opening():
-            dataset = rasterio.open(partial, "w", driver="GTiff", **profile(self.meta), **self._options)
-            apply(dataset, self.meta)
+            dataset = rasterio.open(partial, "w", driver="GTiff", **profile(given), **self._options)
+            apply(dataset, given)
             rest = residue.record(self.meta, found)
             if rest:
                 dataset.update_tags(ns=residue.NAMESPACE, **{residue.KEY: rest})
         return dataset
-
-    def _trial(self) -> RasterMeta:
-        """What GDAL reads back of the metadata, tried with a raster of one pixel in memory."""
-        try:
-            with gdal.writing(), gdal.opening(), gdal.Complaints() as complaints, MemoryFile() as memory:
-                arguments = {**profile(self.meta), "width": 1, "height": 1, **self._options}
-                with memory.open(driver="GTiff", **arguments) as dataset:
-                    apply(dataset, self.meta)
-                with memory.open() as dataset:
-                    found = native(dataset)
-        except gdal.GdalErrors as error:
-            raise _not_accepted(gdal.reason(error)) from error
-        for text in complaints.texts:
-            if "creation option" in text:
-                raise _not_accepted(text)
-        return replace(found, width=self.meta.width, height=self.meta.height)
 
     def _verify(self, partial: Path) -> None:
         # GDAL flushes blocks when it closes, and then reports no failure.
@@ -174,7 +169,7 @@ class RasterSink:
                     f"{self.path} could not be written: metadata fields {', '.join(keys)} did not survive",
                     hint="Report this with the input's gdalinfo.",
                 )
-            if self._options.get("SPARSE_OK", "NO") not in _YES and not all(_blocks_within(dataset, size)):
+            if not is_set(self._options, "SPARSE_OK") and not all(_blocks_within(dataset, size)):
                 raise WriteError(
                     f"{self.path} could not be written: blocks are missing from the file",
                     hint="Check the free space and quota of its folder. Nothing was left behind.",
@@ -191,34 +186,15 @@ class RasterSink:
             raise atomic.write_error(self.path, OSError(gdal.reason(error))) from error
 
     def _sidecars(self) -> list[Path]:
-        return [self.path.with_name(self.path.name + ending) for ending in _SIDECARS]
+        paths = [self.path.with_name(self.path.name + ending) for ending in _SIDECARS]
+        return [path for path in paths if os.path.lexists(path)]
 
     def _check_sidecars(self) -> None:
-        for sidecar in self._sidecars():
-            if sidecar.exists() and not self._overwrite:
-                raise OutputExistsError(
-                    f"{sidecar} exists and would be taken for a part of {self.path.name}",
-                    hint="Remove it, choose another name, or allow overwriting.",
-                )
-
-
-def _creation_options(dtype: str, given: Mapping[str, str]) -> dict[str, str]:
-    """GDAL's creation options, upper case: the defaults as far as they go with those `given`."""
-    chosen = {key.upper(): str(value).upper() for key, value in given.items()}
-    options = {"TILED": "YES", "COMPRESS": "DEFLATE", "INTERLEAVE": "BAND", "BIGTIFF": "IF_SAFER"} | chosen
-    if options["TILED"] in _YES:
-        options = {"BLOCKXSIZE": "256", "BLOCKYSIZE": "256"} | options
-    if options["COMPRESS"] in ("DEFLATE", "LZW", "ZSTD"):
-        # 2 takes differences of integers, 3 of a float's bytes.
-        options.setdefault("PREDICTOR", "3" if dtype.startswith("float") else "2")
-    return options
-
-
-def _not_accepted(reason: str) -> UsageError:
-    return UsageError(
-        f"GDAL cannot make such a GeoTIFF: {reason}",
-        hint="The creation options stand at https://gdal.org/drivers/raster/gtiff.html",
-    )
+        for sidecar in () if self._overwrite else self._sidecars():
+            raise OutputExistsError(
+                f"{sidecar} exists and would be taken for a part of {self.path.name}",
+                hint="Remove it, choose another name, or allow overwriting.",
+            )
 
 
 def _blocks_within(dataset: Any, size: int) -> Iterator[bool]:

@@ -9,21 +9,18 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-import rasterio
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import ColorInterp, Interleaving, MaskFlags
 from rasterio.windows import Window as GdalWindow
 
 from sarcodec.errors import InputError, UsageError
-from sarcodec.io import gdal
+from sarcodec.io import gdal, names
 from sarcodec.io.describe import describe
+from sarcodec.limits import DEFAULT, Limits, check
 from sarcodec.metadata import RasterMeta
+from sarcodec.scale import DTYPES
 from sarcodec.types import Window
 
-DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
-"""Pixel types that can be coded."""
-
-_REMOTE = re.compile(r"\w+://|/vsi(curl|s3|gs|az|adls|oss|swift|webhdfs|hdfs)", re.IGNORECASE)
-_GDAL_NAME = re.compile(r"/vsi|\w{2,}:")
+_LOST_BLOCKS = re.compile("Incorrect count for .(Strip|Tile)(Offsets|ByteCounts)")
 
 
 class RasterSource:
@@ -33,23 +30,27 @@ class RasterSource:
     ----------
     path : path-like
         A file, or a name that GDAL gives to a dataset within a file (``NETCDF:a.nc:sigma0``).
+    limits : Limits, optional
+        Most pixels, columns, rows and bands.
 
     Raises
     ------
     InputError
         The raster cannot be opened, or is of a kind that this codec does not code.
+    LimitError
+        It is larger than `limits`.
     """
 
     meta: RasterMeta
     """All of it but the pixels."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, limits: Limits = DEFAULT) -> None:
         self.name = os.fspath(path)
-        _check_name(self.name)
         self._lock = threading.Lock()
-        self._dataset = self._open()
+        self._dataset = self._open(names.checked(self.name))
         try:
             with gdal.reading():
+                _check_size(self._dataset, limits)
                 _check_kind(self._dataset, self.name)
                 self.meta = describe(self._dataset)
         except gdal.GdalErrors as error:
@@ -83,15 +84,14 @@ class RasterSource:
         """
         check_window(self.meta, band, window)
         try:
-            with self._lock, gdal.reading():
+            with self._lock, gdal.reading(), gdal.Complaints() as complaints:
                 where = GdalWindow(window.col, window.row, window.width, window.height)
                 pixels: np.ndarray[Any, np.dtype[Any]] = self._dataset.read(band, window=where)
         except gdal.GdalErrors as error:
-            raise InputError(
-                f"{self.name}: band {band}, rows {window.row} to {window.bottom - 1} cannot be read: "
-                f"{gdal.reason(error)}",
-                hint="The file is truncated or damaged; fetch or make it again.",
-            ) from error
+            raise self._damaged(band, window, gdal.reason(error)) from error
+        for text in complaints.texts:
+            if _LOST_BLOCKS.search(text):  # GDAL gives zeros then
+                raise self._damaged(band, window, text)
         return pixels
 
     def close(self) -> None:
@@ -106,10 +106,16 @@ class RasterSource:
     ) -> None:
         self.close()
 
-    def _open(self) -> Any:
+    def _damaged(self, band: int, window: Window, reason: str) -> InputError:
+        return InputError(
+            f"{self.name}: band {band}, rows {window.row} to {window.bottom - 1} cannot be read: {reason}",
+            hint="The file is truncated or damaged; fetch or make it again.",
+        )
+
+    def _open(self, name: str) -> Any:
         try:
-            with gdal.reading(), gdal.opening():
-                return rasterio.open(self.name)
+            # A VRT that lies in an archive could not be looked into first.
+            return gdal.open_raster(name, vrt=os.path.isfile(name))
         except gdal.GdalErrors as error:
             raise _unreadable(self.name, error) from error
 
@@ -132,21 +138,22 @@ def _unreadable(name: str, error: Exception) -> InputError:
     )
 
 
-def _check_name(name: str) -> None:
-    if _REMOTE.search(name):
-        raise InputError(
-            f"{name} is not a file on this machine", hint="Download it first; nothing is fetched here."
+def _check_size(dataset: Any, limits: Limits) -> None:
+    check("width", dataset.width, limits.side, limit="side")
+    check("height", dataset.height, limits.side, limit="side")
+    check("number of pixels per band", dataset.width * dataset.height, limits.pixels, limit="pixels")
+    check("number of bands", dataset.count, limits.bands, limit="bands")
+    if dataset.count:
+        # GDAL unpacks a block as a whole, and keeps it beside what it was unpacked from.
+        together = dataset.count if dataset.interleaving is Interleaving.pixel else 1
+        height, width = dataset.block_shapes[0]
+        pixel = np.dtype(dataset.dtypes[0]).itemsize if dataset.dtypes[0] != "complex_int16" else 4
+        check(
+            "memory for a block in bytes",
+            2 * height * width * pixel * together,
+            limits.memory,
+            limit="memory",
         )
-    if os.path.isdir(name):
-        raise InputError(
-            f"{name} is a directory",
-            hint="Give the raster file in it; in a Sentinel-1 SAFE folder, a measurement/*.tiff.",
-        )
-    if not os.path.exists(name):
-        if not _GDAL_NAME.match(name):
-            raise InputError(f"{name} does not exist", hint="Check the name and the folder.")
-    elif os.path.isfile(name) and not os.path.getsize(name):
-        raise InputError(f"{name} is empty", hint="Fetch or make the file again.")
 
 
 def _check_kind(dataset: Any, name: str) -> None:

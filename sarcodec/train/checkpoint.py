@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from sarcodec.atomic import replacing
+from sarcodec.atomic import replacing, write_error
 from sarcodec.errors import InputError
 
 
@@ -25,7 +25,10 @@ def save(
         for key, value in state.items():
             tensors[f"adam/{index}/{key}"] = torch.as_tensor(value).detach().cpu().contiguous()
     with replacing(path, overwrite=True) as partial:
-        save_file(tensors, partial, {"step": str(step), "settings": json.dumps(settings)})
+        try:
+            save_file(tensors, partial, {"step": str(step), "settings": json.dumps(settings)})
+        except SafetensorError as error:
+            raise write_error(path, OSError(str(error))) from error
 
 
 def load(path: Path, net: nn.Module, optimiser: torch.optim.Optimizer | None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from sarcodec.atomic import replacing
 from sarcodec.errors import InputError
 
 PANELS = {"loss": "loss", "bpp": "bits per pixel", "rmse_db": "RMSE, dB"}
@@ -35,6 +36,7 @@ def draw(run: Path) -> Path:
         axis.set_title(label, fontsize=10)
         axis.grid(alpha=0.3)
     path = run / "curves.png"
-    figure.savefig(path, dpi=120)
+    with replacing(path, overwrite=True) as partial:
+        figure.savefig(partial, format="png", dpi=120)
     plt.close(figure)
     return path

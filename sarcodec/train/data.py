@@ -57,18 +57,12 @@ class PackedScenes:
     Raises
     ------
     InputError
-        A file is missing, or no scene is large enough.
+        A file is missing or damaged, or no scene is large enough.
     """
 
     def __init__(self, path: Path, crop: int) -> None:
-        try:
-            self.codes = np.load(path, mmap_mode="r")
-            listing = json.loads(path.with_suffix(".json").read_text())
-        except OSError as error:
-            raise InputError(
-                f"cannot read packed scenes {path}: {error}", hint="Pack a folder first."
-            ) from error
-        self.scenes = [s for s in (Scene(**row) for row in listing) if min(s.height, s.width) >= crop]
+        self.codes, scenes = _load(path)
+        self.scenes = [s for s in scenes if min(s.height, s.width) >= crop]
         if not self.scenes:
             raise InputError(
                 f"no scene of at least {crop}x{crop} pixels in {path}", hint="Use a smaller crop."
@@ -113,6 +107,34 @@ class PackedScenes:
         flat = self.codes[scene.offset : scene.offset + scene.height * scene.width]
         codes = flat.reshape(scene.height, scene.width)[top : top + self.crop, left : left + self.crop]
         return from_codes(codes)
+
+
+def _load(path: Path) -> tuple[npt.NDArray[np.uint16], list[Scene]]:
+    """The codes of a packed file, and its scenes, which fill it one behind the other."""
+    try:
+        codes = np.lib.format.open_memmap(path, mode="r")  # type: ignore[no-untyped-call]
+        scenes = [Scene(**row) for row in json.loads(path.with_suffix(".json").read_text())]
+        whole = codes.dtype == np.uint16 and codes.ndim == 1
+        end = 0
+        for scene in scenes:
+            whole &= all(isinstance(n, int) for n in (scene.band, scene.offset, scene.height, scene.width))
+            whole &= scene.offset == end and min(scene.height, scene.width) > 0
+            end += scene.height * scene.width
+        whole &= end == codes.size and all(isinstance(scene.name, str) for scene in scenes)
+    except OSError as error:
+        raise InputError(f"cannot read packed scenes {path}: {error}", hint="Pack a folder first.") from error
+    except (ValueError, TypeError, AttributeError, EOFError, RecursionError) as error:
+        raise _damaged(path, str(error)) from error
+    if not whole:
+        raise _damaged(path, "the list beside it is of another file")
+    return codes, scenes
+
+
+def _damaged(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"{path} does not hold packed scenes: {' '.join(reason.split())}",
+        hint="Remove it and the .json beside it, and pack the folder again.",
+    )
 
 
 def _turn(x: npt.NDArray[Any], which: int) -> npt.NDArray[Any]:

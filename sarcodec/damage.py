@@ -1,0 +1,98 @@
+"""What damage costs: which pixels a lost tile takes with it, and what stands in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sarcodec.bitstream.header import Header
+from sarcodec.errors import UsageError
+from sarcodec.invalid import native_nodata
+from sarcodec.metadata import RasterMeta
+from sarcodec.types import Scale, TileGrid, Window
+
+NAMESPACE, TAG = "SARCODEC", "DAMAGED_TILES"
+"""Where a raster that was decoded in part says so."""
+
+
+@dataclass(frozen=True, order=True)
+class DamagedTile:
+    """A tile of a band that could not be decoded."""
+
+    band: int
+    """Counted from 1."""
+    row: int
+    """Tile row, counted from 0."""
+    col: int
+    """Tile column, counted from 0."""
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"band {self.band} row {self.row} column {self.col}"
+
+
+def fill_value(header: Header, nodata: float | None) -> Any:
+    """The value of pixels that are lost, in the native dtype: one that no valid pixel has.
+
+    The declared nodata value where pixels can hold it; else NaN, for integers 0 on linear scales, and on the
+    dB scale the first of smallest, largest, and further values that lies outside every band's range.
+
+    Raises
+    ------
+    UsageError
+        Every value of the dtype may be valid.
+    """
+    dtype = np.dtype(header.dtype)
+    declared = native_nodata(nodata, dtype)
+    if declared is not None:
+        return declared
+    if dtype.kind == "f":
+        return dtype.type(np.nan)
+    if header.scale is not Scale.DB:
+        return dtype.type(0)
+    info = np.iinfo(dtype)
+    low, high = min(band.vmin for band in header.bands), max(band.vmax for band in header.bands)
+    for value in (int(info.min), int(info.max)):
+        if not low <= value <= high:
+            return dtype.type(value)
+    raise UsageError(
+        f"no {dtype} value is left to mark damaged pixels with: all of them may be valid",
+        hint="Decode undamaged parts with --window.",
+    )
+
+
+def reached(grid: TileGrid, at: tuple[int, int], lost: Iterable[tuple[int, int]], reach: int) -> list[Any]:
+    """Parts of a tile that need the latents of lost tiles.
+
+    Parameters
+    ----------
+    at : tuple of int
+        Row and column of the tile.
+    lost : iterable of tuple of int
+        Rows and columns of tiles whose latents are missing.
+    reach : int
+        Pixels, a multiple of the latents' stride, beyond which a latent does not matter.
+
+    Returns
+    -------
+    list of tuple of slice
+        (rows, columns) within the tile.
+    """
+    here, parts = grid.window(*at), []
+    for row, col in lost:
+        there = grid.window(row, col)
+        top, left = max(0, there.row - reach), max(0, there.col - reach)
+        around = Window(left, top, there.right + reach - left, there.bottom + reach - top)
+        common = around.intersect(here)
+        if common is not None:
+            parts.append(common.inside(here))
+    return parts
+
+
+def marked(meta: RasterMeta, fill: Any, damaged: Iterable[DamagedTile]) -> RasterMeta:
+    """`meta` with `fill` declared as nodata, and a tag that names the damaged tiles."""
+    tags = {**meta.tags, NAMESPACE: {**meta.tags.get(NAMESPACE, {}), TAG: "; ".join(map(str, damaged))}}
+    return replace(meta, nodata=fill.item(), tags=tags)
