@@ -260,11 +260,14 @@ def decode(
         part = coded.check_window(window)
         meta = coded.meta if window is None else coded.meta.cropped(part)
         bands = range(meta.count)
+        target = RasterSink(out, meta, overwrite=overwrite, options=creation_options)
         damaged: tuple[DamagedTile, ...] = ()
         if allow_partial:
             damaged = tuple(sorted(inspect(coded.decoder, part, bands, progress)))
-            meta = marked(meta, coded.fill, damaged) if damaged else meta
-        with RasterSink(out, meta, overwrite=overwrite, options=creation_options or {}) as sink:
+        if damaged:
+            meta = marked(meta, coded.fill, damaged)
+            target = RasterSink(out, meta, overwrite=overwrite, options=creation_options)
+        with target as sink:
             for band, piece, values in coded.decoder.strips(part, bands, progress):
                 place = Window(piece.col - part.col, piece.row - part.row, piece.width, piece.height)
                 sink.write(band + 1, values, place)

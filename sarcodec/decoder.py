@@ -57,7 +57,7 @@ def model_of(header: Header, *, name: str | None = None, device: str = "cpu") ->
         It is not installed, its entropy part is another one, or its layers are not those of the file.
     """
     wanted = header.model
-    model = modelfile.load(zoo.find(name or wanted.id), device)
+    model = modelfile.load(zoo.find(name) if name else zoo.installed(wanted.id), device)
     if model.entropy_digest != wanted.entropy:
         raise UnsupportedError(
             f"model {wanted.id}: the file needs entropy part {wanted.entropy.hex()}, "

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import ast
+import hashlib
 import json
 import logging
+import math
+import re
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,13 +19,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-import sarcodec
 from conftest import TOY
+from sarcodec import zoo
 from sarcodec.api import encode_array
-from sarcodec.errors import UnsupportedError
-from sarcodec.model import modelfile
+from sarcodec.errors import LimitError, UnsupportedError
+from sarcodec.model import contents, modelfile
 from sarcodec.model.modelfile import Model
-from testing.scenes import decode_bytes, dn, open_bytes
+from testing.scenes import decode_bytes, dn, open_bytes, power
 
 
 def parts() -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -197,24 +200,231 @@ def test_a_model_that_is_not_installed_is_named() -> None:
     assert caught.value.exit_code == 6
 
 
-def package_files() -> list[Path]:
-    return sorted(Path(sarcodec.__path__[0]).rglob("*.py"))
+FLOATS = ("synthesis/g_s.out.weight", "synthesis/inverse_log2", "analysis/g_a.lapped.weight")
 
 
-@pytest.mark.parametrize("path", package_files(), ids=lambda p: p.stem)
-def test_nothing_is_unpickled_or_evaluated(path: Path) -> None:
-    forbidden = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            assert not {n.name.split(".")[0] for n in node.names} & forbidden
-        elif isinstance(node, ast.ImportFrom):
-            assert (node.module or "").split(".")[0] not in forbidden
-        elif isinstance(node, ast.Call):
-            assert ast.unparse(node.func) not in {
-                "torch.load",
-                "torch.save",
-                "eval",
-                "exec",
-                "torch.jit.load",
-            }
-            assert not any(k.arg == "allow_pickle" for k in node.keywords)
+def test_the_whole_content_is_what_the_settings_call_for() -> None:
+    tensors, metadata = parts()
+    claims = contents.claims(contents.settings_of(json.loads(metadata["config"])).shape)
+    contents.check_tensors(tensors, claims)
+    for name, tensor in tensors.items():
+        rest = {k: v for k, v in tensors.items() if k != name}
+        other = torch.int32 if tensor.dtype != torch.int32 else torch.int16
+        for changed in (
+            rest,
+            {**rest, name: tensor.to(other)},
+            {**rest, name: tensor[None]},
+            {**rest, name: torch.cat((tensor, tensor[:1]))},
+        ):
+            with pytest.raises(ValueError, match=re.escape(f"tensor {name} ")):
+                contents.check_tensors(changed, claims)
+
+
+@pytest.mark.parametrize("name", ["extra", "entropy/nets.extra.weight", "analysis/g_a.deep.1.conv1.bias"])
+def test_a_tensor_that_belongs_to_no_model_is_refused(tmp_path: Path, name: str) -> None:
+    tensors, metadata = parts()
+    path = saved(tmp_path / "m.safetensors", {**tensors, name: torch.zeros(4)}, metadata)
+    with pytest.raises(UnsupportedError, match="belongs to no model"):
+        modelfile.load(Path(path))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", FLOATS)
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, name: str, value: float) -> None:
+    tensors, metadata = parts()
+    tensors[name].view(-1)[-1] = value
+    with pytest.raises(UnsupportedError, match="not finite"):
+        modelfile.load(Path(saved(tmp_path / "m.safetensors", tensors, metadata)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("nets.h_s.up1.weight", 2048),
+        ("nets.heads.0.mix.weight", -2048),
+        ("mean_log2", 11 * 256 + 1),
+        ("hyper_log2", -32768),
+        ("powers", 65535),
+        ("powers", 131072),
+        ("y_offset", 1),
+        ("z_offset", -32768),
+        ("z_coded", 2),
+    ],
+)
+def test_integers_that_no_sound_model_has_are_refused(tmp_path: Path, name: str, value: int) -> None:
+    tensors, metadata = parts()
+    tensors[f"entropy/{name}"].view(-1)[0] = value
+    with pytest.raises(UnsupportedError, match=f"entropy/{re.escape(name)} reaches"):
+        modelfile.load(Path(saved(tmp_path / "m.safetensors", tensors, metadata)))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"wide": 10**9},
+        {"wide": 2048},
+        {"deep": -1},
+        {"wide_blocks": 10**6},
+        {"deep_blocks": 32},
+        {"hidden": 2**31},
+        {"hidden": 2048},
+        {"hyper": 2**63},
+        {"hyper": 0},
+        {"anchors": 1},
+        {"anchors": 10**12},
+        {"anchors": True},
+        {"groups": [1] * 10**5},
+        {"groups": []},
+        {"groups": [16, -8]},
+        {"groups": [10**9], "layers": [10**9]},
+        {"groups": [200, 200], "layers": [400]},
+        {"layers": []},
+        {"layers": [16, 8, 0]},
+        {"hidden": 8.0},
+        {"hidden": "8"},
+        {"unit_db": math.inf},
+        {"unit_db": math.nan},
+        {"unit_db": 0},
+        {"unit_db": [[[[]]]]},
+        {"first_coded": 65},
+        {"first_coded": math.inf},
+    ],
+    ids=lambda changes: str(changes)[:40],
+)
+def test_sizes_that_the_file_does_not_hold_are_refused_before_any_network_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    tensors, metadata = parts()
+    config = {**json.loads(metadata["config"]), **changes}
+    path = saved(tmp_path / "m.safetensors", tensors, {**metadata, "config": json.dumps(config)})
+
+    def made(*_: object) -> None:
+        pytest.fail("a network of that size was made")
+
+    for name in ("EntropyNetworks", "AnalysisTransform", "SynthesisTransform"):
+        monkeypatch.setattr(modelfile, name, made)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnsupportedError):
+            modelfile.load(Path(path))
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("config", ["[" * 100_000, '{"a":' * 100_000, "1" * 10_000, "null", "NaN", ""])
+def test_settings_that_are_no_sound_json_are_refused(tmp_path: Path, config: str) -> None:
+    tensors, metadata = parts()
+    path = saved(tmp_path / "m.safetensors", tensors, {**metadata, "config": config})
+    with pytest.raises(UnsupportedError):
+        modelfile.load(Path(path))
+
+
+@pytest.mark.parametrize("name", ["", "..", "../toy1", "a/b", "a\\b", "/etc/passwd", "a b", "ä", "x" * 300])
+def test_a_model_whose_id_could_be_a_path_is_refused(tmp_path: Path, name: str) -> None:
+    tensors, metadata = parts()
+    path = saved(tmp_path / "m.safetensors", tensors, {**metadata, "id": name})
+    with pytest.raises(UnsupportedError, match="model id"):
+        modelfile.load(Path(path))
+
+
+def test_a_file_far_larger_than_any_model_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    with path.open("wb") as file:
+        file.truncate(contents.LARGEST_FILE + 1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(LimitError) as caught:
+            modelfile.load(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    assert caught.value.exit_code == 7
+
+
+def test_a_folder_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError):
+        modelfile.load(tmp_path)
+
+
+def test_loading_a_model_leaves_torchs_random_numbers_alone() -> None:
+    torch.manual_seed(5)
+    wanted = torch.rand(3)
+    torch.manual_seed(5)
+    modelfile.load(Path(TOY))
+    assert torch.equal(torch.rand(3), wanted)
+
+
+@pytest.mark.parametrize("value", [3e38, -3e38])
+@pytest.mark.parametrize("scale", ["dn", "power", "db"])
+def test_a_synthesis_gone_mad_gives_no_pixel_outside_the_range_of_the_band(
+    tmp_path: Path, scale: str, value: float
+) -> None:
+    linear = power((60, 50))
+    scene = {"dn": dn((60, 50)), "power": linear, "db": 10 * np.log10(linear)}[scale]
+    data = encode_array(scene, scale=scale, model=TOY, jobs=1)
+    tensors, metadata = parts()
+    tensors["synthesis/inverse_log2"].fill_(value)
+    pixels = decode_bytes(data, saved(tmp_path / "m.safetensors", tensors, metadata))
+    assert scene.min() <= pixels.min() <= pixels.max() <= scene.max()
+
+
+# --- installed models
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a default model that alone is installed, with a right card; the toy model's bytes."""
+    folder = tmp_path / "models" / zoo.DEFAULT
+    folder.mkdir(parents=True)
+    data = Path(TOY).read_bytes()
+    (folder / "model.safetensors").write_bytes(data)
+    card = {"id": zoo.DEFAULT, "sha256": hashlib.sha256(data).hexdigest()}
+    (folder / "card.json").write_text(json.dumps(card))
+    monkeypatch.setattr(zoo, "folders", lambda: [tmp_path / "models"])
+    return folder
+
+
+def test_every_installed_model_has_the_digest_on_its_card() -> None:
+    assert zoo.cards()
+    for card in zoo.cards():
+        data = card.path.read_bytes()
+        assert card.fields["sha256"] == hashlib.sha256(data).hexdigest()
+        assert modelfile.load(card.path).id == card.id
+
+
+def test_an_installed_model_with_another_bit_in_it_is_refused(installed: Path) -> None:
+    assert modelfile.load(zoo.find()).id == "toy1"
+    path = installed / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1  # in a tensor, where the file is as sound as before
+    path.write_bytes(data)
+    for given in (zoo.find(), zoo.find(str(path)), installed / ".." / installed.name / path.name):
+        with pytest.raises(UnsupportedError, match="its SHA-256 is") as caught:
+            modelfile.load(given)
+        assert caught.value.exit_code == 6
+    other = installed.parent.parent / "m.safetensors"
+    other.write_bytes(data)
+    assert modelfile.load(other).id == "toy1"
+
+
+def test_an_installed_model_whose_card_names_no_digest_is_refused(installed: Path) -> None:
+    (installed / "card.json").write_text(json.dumps({"id": zoo.DEFAULT}))
+    with pytest.raises(UnsupportedError, match="its SHA-256 is"):
+        modelfile.load(zoo.find())
+
+
+def test_what_a_file_calls_its_model_is_an_id_and_never_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tensors, metadata = parts()
+    name = "m.safetensors"
+    path = saved(tmp_path / name, tensors, {**metadata, "id": name})
+    data = encode_array(dn((20, 20)), model=path, jobs=1)
+    monkeypatch.chdir(tmp_path)
+    assert zoo.find(name) == Path(name)
+    with pytest.raises(UnsupportedError, match="not installed"):
+        zoo.installed(name)
+    with pytest.raises(UnsupportedError, match="not installed"):
+        open_bytes(data, None)
+    assert decode_bytes(data, name).shape == (1, 20, 20)

@@ -8,26 +8,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
+from sarcodec import zoo
+from sarcodec.atomic import replacing, write_error
 from sarcodec.errors import UnsupportedError
+from sarcodec.limits import check
+from sarcodec.model import contents
+from sarcodec.model.contents import DIGEST_BYTES
 from sarcodec.model.hyper import CONTEXT_MAX, EntropyNetworks, Shape
 from sarcodec.model.integer import ACTIVATION_MAX, SHIFT, IntConv2d
 from sarcodec.model.levels import STEPS, interpolate
-from sarcodec.model.tables import SCALES, Tables
+from sarcodec.model.tables import Tables
 from sarcodec.model.transforms import AnalysisTransform, SynthesisTransform
 
 FORMAT = "sarcodec-model-1"
-DIGEST_BYTES = 8
 PART_SETTINGS = {
     "entropy": ("groups", "hyper", "hidden", "anchors", "layers", "first_coded"),
     "synthesis": ("groups", "wide", "deep", "wide_blocks", "deep_blocks", "anchors"),
@@ -120,7 +126,7 @@ class Model:
     def synthesise(self, y_hat: npt.NDArray[Any], level: int) -> npt.NDArray[Any]:
         """g_s: decoded latents in sixteenths of a step (C, h, w) -> (16 h, 16 w) float32, network units."""
         device = self.inverse_log2.device
-        position = torch.tensor([level / STEPS], device=device)
+        position = torch.tensor([level / STEPS], device=device, dtype=torch.float32)
         scale = torch.exp2(interpolate(self.inverse_log2, position))[0, :, None, None] / 16
         y = torch.from_numpy(y_hat.astype(np.float32)).to(device) * scale
         modulation = interpolate(self.g_s.modulate, position) if self.g_s.branch else None
@@ -152,8 +158,12 @@ def write(
     """Write a model file; see `sarcodec.train.export` for the tensors."""
     config = {**asdict(shape), "layers": layers, "unit_db": unit_db, "first_coded": first_coded}
     metadata = {"format": FORMAT, "id": id, "config": json.dumps(config, sort_keys=True)}
-    save_file({k: v.contiguous() for k, v in tensors.items()}, path, metadata)
-    path.chmod(0o644)  # safetensors leaves a file that only its owner reads
+    with replacing(path, overwrite=True) as partial:
+        try:
+            save_file({k: v.contiguous() for k, v in tensors.items()}, partial, metadata)
+        except SafetensorError as error:
+            raise write_error(path, OSError(str(error))) from error
+        partial.chmod(0o644)  # safetensors leaves a file that only its owner reads
 
 
 def load(path: Path, device: str = "cpu") -> Model:
@@ -162,49 +172,77 @@ def load(path: Path, device: str = "cpu") -> Model:
     Raises
     ------
     UnsupportedError
-        The file is missing, damaged, or of another kind.
+        The file is missing, damaged, of another kind, or not the one that its card was written for.
+    LimitError
+        It is larger than any model.
     """
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        data = _bytes_of(path)
+        _check_released(path, data)
+        metadata = _metadata(data)
         if metadata.get("format") != FORMAT:
             raise UnsupportedError(f"{path} is not a model of this codec", hint="Run: sarcodec models")
-        return _build(metadata["id"], metadata["config"], tensors, device)
-    except (
-        OSError,
-        SafetensorError,
-        RuntimeError,
-        LookupError,
-        ValueError,
-        TypeError,
-        AttributeError,
-    ) as error:
+        config = contents.parse(metadata["config"])
+        settings = contents.settings_of(config)
+        tensors = load_tensors(data)
+        contents.check_tensors(tensors, contents.claims(settings.shape))
+        return _build(contents.check_id(metadata["id"]), config, settings, tensors, device)
+    except (OSError, SafetensorError, RuntimeError, LookupError, ValueError, TypeError) as error:
         raise UnsupportedError(
             f"cannot load the model {path}: {error}", hint="Install the package again."
         ) from error
+
+
+def _bytes_of(path: Path) -> bytes:
+    """The whole file: what is checked is what is used, whatever becomes of the file."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        return file.read(check("size of the model file in bytes", size, contents.LARGEST_FILE))
+
+
+def _check_released(path: Path, data: bytes) -> None:
+    """An installed model is the one that was released."""
+    released, found = zoo.released_digest(path), hashlib.sha256(data).hexdigest()
+    if released not in (None, found):
+        raise UnsupportedError(
+            f"the model {path} is not the one that its card was written for: its SHA-256 is {found}",
+            hint="Install the package again; a model made anew needs its digest on its card.",
+        )
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """Texts of a safetensors file, once the library has found its structure sound."""
+    if len(data) < 8:
+        raise ValueError("it is cut short")
+    head = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    metadata: dict[str, str] = head.get("__metadata__", {}) if isinstance(head, dict) else {}
+    return metadata
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _build(id: str, config: str, tensors: dict[str, Tensor], device: str) -> Model:  # noqa: A002
-    settings: dict[str, Any] = json.loads(config)
-    named: dict[str, Any] = {f.name: settings[f.name] for f in fields(Shape)}
-    named["groups"] = tuple(named["groups"])
-    shape = Shape(**named)
+def _build(
+    id: str,  # noqa: A002
+    config: dict[str, Any],
+    settings: contents.Settings,
+    tensors: dict[str, Tensor],
+    device: str,
+) -> Model:
+    shape = settings.shape
     sizes = (shape.channels, shape.wide, shape.deep, shape.wide_blocks, shape.deep_blocks)
-    networks = EntropyNetworks(shape)
-    g_a = AnalysisTransform(*sizes)
-    g_s = SynthesisTransform(*sizes, shape.anchors)
-    g_a.load_state_dict({k: v.float() for k, v in _part(tensors, "analysis/g_a.").items()})
-    g_s.load_state_dict({k: v.float() for k, v in _part(tensors, "synthesis/g_s.").items()})
-    networks.h_a.load_state_dict({k: v.float() for k, v in _part(tensors, "analysis/h_a.").items()})
-    _load_integers(networks, _part(tensors, "entropy/nets."))
+    with torch.device("cpu"), torch.random.fork_rng(devices=()):
+        networks, g_a = EntropyNetworks(shape), AnalysisTransform(*sizes)
+        g_s = SynthesisTransform(*sizes, shape.anchors)
+    _fill(g_a, _part(tensors, "analysis/g_a."))
+    _fill(g_s, _part(tensors, "synthesis/g_s."))
+    _fill(networks.h_a, _part(tensors, "analysis/h_a."))
+    _fill_integers(networks, _part(tensors, "entropy/nets."))
+    g_a.add_module("hyper", networks.h_a)
     table = {k: v.numpy() for k, v in _part(tensors, "entropy/").items() if not k.startswith("nets.")}
     entropy = EntropyPart(
-        networks=networks.double().eval(),
+        networks=networks.eval(),
         mean_log2=table["mean_log2"],
         scale_offset=table["scale_offset"],
         hyper_log2=table["hyper_log2"],
@@ -213,52 +251,34 @@ def _build(id: str, config: str, tensors: dict[str, Tensor], device: str) -> Mod
         z_tables=Tables(table["z_cdf"], table["z_size"], table["z_offset"]),
         z_coded=table["z_coded"].astype(bool),
     )
-    _check_sizes(shape, tuple(settings["layers"]), tensors)
-    g_a.add_module("hyper", networks.h_a.float())
     layout = torch.channels_last
     return Model(
         id=id,
         shape=shape,
-        layers=tuple(settings["layers"]),
-        unit_db=float(settings["unit_db"]),
-        first_coded=int(settings["first_coded"]),
+        layers=settings.layers,
+        unit_db=settings.unit_db,
+        first_coded=settings.first_coded,
         entropy=entropy,
         g_a=g_a.eval().to(device).to(memory_format=layout),
         g_s=g_s.eval().to(device).to(memory_format=layout),
         gain_log2=tensors["analysis/gain_log2"].numpy(),
         deviation_log2=tensors["analysis/deviation_log2"].float().to(device),
         inverse_log2=tensors["synthesis/inverse_log2"].float().to(device),
-        entropy_digest=digest(tensors, "entropy", settings),
-        synthesis_digest=digest(tensors, "synthesis", settings),
+        entropy_digest=digest(tensors, "entropy", config),
+        synthesis_digest=digest(tensors, "synthesis", config),
     )
 
 
-def _check_sizes(shape: Shape, layers: tuple[int, ...], tensors: dict[str, Tensor]) -> None:
-    """Sizes of what no network checks as it is filled; layers are whole groups."""
-    channels, hyper = (shape.anchors, shape.channels), (shape.anchors, shape.hyper)
-    wanted = {
-        **dict.fromkeys(("analysis/gain_log2", "entropy/mean_log2", "entropy/scale_offset"), channels),
-        **dict.fromkeys(("entropy/hyper_log2", "entropy/z_coded"), hyper),
-        "entropy/powers": (STEPS,),
-        "entropy/y_size": (SCALES,),
-        "entropy/z_size": (shape.anchors * shape.hyper,),
-        "analysis/deviation_log2": (shape.channels,),
-        "synthesis/inverse_log2": channels,
-    }
-    for name, size in wanted.items():
-        if tuple(tensors[name].shape) != size:
-            raise ValueError(f"{name} has the shape {tuple(tensors[name].shape)}, not {size}")
-    ends = np.cumsum(layers).tolist()
-    if not set(ends) <= set(np.cumsum(shape.groups).tolist()) or ends[-1] != shape.channels:
-        raise ValueError(f"layers of {layers} channels are not whole groups of {shape.groups}")
+def _fill(module: nn.Module, stored: dict[str, Tensor]) -> None:
+    """Give a network its weights, as float32 whatever torch's default is."""
+    module.load_state_dict({name: value.float() for name, value in stored.items()}, assign=True)
 
 
-def _load_integers(networks: EntropyNetworks, stored: dict[str, Tensor]) -> None:
+def _fill_integers(networks: EntropyNetworks, stored: dict[str, Tensor]) -> None:
     """Put integers back as the fractions that round to them exactly; check that every sum fits."""
     for name, module in networks.named_modules():
         if isinstance(module, IntConv2d):
-            module.double()
-            module.weight.data = stored[f"{name}.weight"].double() / 2**SHIFT
-            module.bias.data = stored[f"{name}.bias"].double() / 2 ** (SHIFT + 4)
+            module.weight = nn.Parameter(stored[f"{name}.weight"].double() / 2**SHIFT)
+            module.bias = nn.Parameter(stored[f"{name}.bias"].double() / 2 ** (SHIFT + 4))
             if module.worst_sum(max(ACTIVATION_MAX, CONTEXT_MAX)) >= EXACT:
                 raise ValueError(f"sums of {name} do not stay exact")
