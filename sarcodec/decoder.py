@@ -26,15 +26,15 @@ from sarcodec.model.modelfile import Model
 from sarcodec.model.runtime import one_thread
 from sarcodec.model.transforms import STRIDE
 from sarcodec.parallel import ordered_map
-from sarcodec.radiometry import BandRange
-from sarcodec.tile import latent_window, synthesise_tile, tile_values
+from sarcodec.radiometry import BandRange, finish
+from sarcodec.tile import latent_window, synthesise_tile
 from sarcodec.types import Window
 
 log = logging.getLogger(__name__)
 
 LATENT_BYTES = 2
 """Bytes a pixel that decoded latents take: half as many as pixels, four bytes each."""
-WORK_BYTES = 40
+WORK_BYTES = 48
 """Bytes a pixel that decoding a tile takes at most, in each thread."""
 Place = tuple[int, int, int]
 """Band (from 0), tile row, tile column."""
@@ -116,6 +116,7 @@ class Decoder:
         self.meta = meta_of(self.header, limits)
         self.allow_partial, self.damaged = allow_partial, {}
         self._mute: set[Place] = set()
+        self._quiet: dict[tuple[int, tuple[int, int]], Latents] = {}
         self.fill = fill_value(self.header, self.meta.nodata) if allow_partial else None
         self.model = model_of(self.header, name=model, device=device)
         self.jobs, self.base_only = jobs, base_only
@@ -123,6 +124,9 @@ class Decoder:
         self._palettes = [
             InvalidPalette(np.dtype(self.header.dtype), tuple(band.palette)) for band in self.header.bands
         ]
+        for number in range(len(self.header.bands)):
+            if not self._empty(number):
+                self._finish(number, np.zeros((0, 0), np.float32))  # refuses a range that holds no data
 
     def latents(self, place: Place) -> Latents:
         """Decoded latents of a tile, int32, shape (channels, h, w), in sixteenths of a quantiser step.
@@ -140,11 +144,23 @@ class Decoder:
                 continue
             wanted = layer.kind == LayerKind.BASE or not self.base_only
             layers.append(self.reader.layer_bytes(row, col, band, number) if wanted else b"")
+        size = (window.height, window.width)
         try:
-            y_hat = self._coders[band].decode(tuple(layers), (window.height, window.width))
+            if not any(layers):
+                return self._silent(band, size)
+            y_hat = self._coders[band].decode(tuple(layers), size)
         except FormatError as error:
             raise _named(error, place) from error
         return y_hat.astype(np.int32)
+
+    def _silent(self, band: int, size: tuple[int, int]) -> Latents:
+        """Latents of a tile without symbols: the same for every tile of this size, not to be changed."""
+        key = (band, size)
+        if key not in self._quiet:
+            y_hat = self._coders[band].decode((b"",) * len(self.model.layers), size).astype(np.int32)
+            y_hat.flags.writeable = False
+            self._quiet = {key: y_hat}
+        return self._quiet[key]
 
     def classes(self, place: Place) -> npt.NDArray[np.uint8]:
         """Class map of a tile, shape (height, width): 0 where valid; raises as :meth:`latents`."""
@@ -178,15 +194,21 @@ class Decoder:
         self, place: Place, classes: npt.NDArray[np.uint8], latents: Callable[[Place], Latents | None]
     ) -> npt.NDArray[Any]:
         number, row, col = place
-        band, palette = self.header.bands[number], self._palettes[number]
+        level, palette = self.header.bands[number].level, self._palettes[number]
         if classes.all():
             return palette.restore(np.zeros(classes.shape, self.header.dtype), classes)
         x = synthesise_tile(
-            lambda r, c: latents((number, r, c)), self.model, band.level, self.header.grid, (row, col)
+            lambda r, c: latents((number, r, c)), self.model, level, self.header.grid, (row, col)
         )
-        span = BandRange(band.vmin, band.vmax)
-        nodata = self.meta.nodata
-        return tile_values(x, classes, band.offset, band.unit, span, palette, self.header.scale, nodata)
+        values = self._finish(number, x)
+        return palette.restore(values, classes) if classes.any() else values
+
+    def _finish(self, number: int, x: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        """Native values from network units."""
+        band, palette = self.header.bands[number], self._palettes[number]
+        with np.errstate(over="ignore", invalid="ignore"):  # a hostile header; `finish` puts them in range
+            db = x * np.float32(band.unit) + np.float32(band.offset)
+        return finish(db, BandRange(band.vmin, band.vmax), self.header.scale, palette, self.meta.nodata)
 
     def _latents_or_none(self, place: Place) -> Latents | None:
         try:

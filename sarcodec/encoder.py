@@ -183,7 +183,7 @@ def header_of(scene: Scene, model: Model, level: int) -> Header:
         quantity=scene.quantity,
         tile_side=scene.grid.side,
         geo=pack_geo(meta),
-        text=pack_text(meta),
+        text=pack_text(meta, scene.limits),
     )
 
 

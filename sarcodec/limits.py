@@ -18,8 +18,11 @@ class Limits:
     """Width or height in pixels."""
     bands: int = 64
     header_bytes: int = 16 * 2**20
-    """Header as stored, and each metadata chunk once inflated."""
-    tile_side: int = 4096
+    """Header as stored."""
+    text_bytes: int = 4 * 2**20
+    """Metadata text once inflated: GCPs, tags, everything but CRS and transform."""
+    gcps: int = 65_536
+    tile_side: int = 2048
     """Side of a coded tile in pixels."""
     memory: int = 4 * 2**30
     """Bytes that a decode may take: for the tiles it works on, and for an array that it returns."""

@@ -139,7 +139,7 @@ class RasterMeta:
         FormatError
             A chunk does not hold what it should.
         LimitError
-            The text is larger than `Limits.header_bytes`.
+            The text is larger than `Limits.text_bytes`, or holds too many ground control points.
         """
         fields, placed = unpack_text(text, limits), unpack_geo(geo)
         try:
@@ -245,14 +245,15 @@ def unpack_geo(data: bytes) -> Fields:
     return fields
 
 
-def pack_text(meta: RasterMeta) -> bytes:
+def pack_text(meta: RasterMeta, limits: Limits = DEFAULT) -> bytes:
     """Every field that :func:`pack_geo` leaves, as raw-deflated canonical JSON; b"" where there is none.
 
     Raises
     ------
     LimitError
-        The JSON is larger than `Limits.header_bytes`.
+        There are more ground control points, or more text, than the limits allow.
     """
+    check("number of ground control points", len(meta.gcps), limits.gcps, limit="gcps")
     fields, placed = to_fields(meta), unpack_geo(pack_geo(meta))
     fields = {key: value for key, value in fields.items() if key == "t" or key not in placed}
     if "t" in placed:
@@ -263,7 +264,7 @@ def pack_text(meta: RasterMeta) -> bytes:
     if not fields:
         return b""
     text = canonical_json(fields)
-    check("metadata text in bytes", len(text), DEFAULT.header_bytes)
+    check("metadata text in bytes", len(text), limits.text_bytes, limit="text_bytes")
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     return packer.compress(text) + packer.flush()
 
@@ -276,22 +277,27 @@ def unpack_text(data: bytes, limits: Limits = DEFAULT) -> Fields:
     FormatError
         The bytes are no deflated JSON object.
     LimitError
-        They inflate to more than `Limits.header_bytes`.
+        They inflate to more than `Limits.text_bytes`, or hold too many ground control points.
     """
     if not data:
         return {}
     inflater = zlib.decompressobj(-15)
     try:
-        text = inflater.decompress(data, limits.header_bytes + 1)
-        check("metadata text in bytes", len(text), limits.header_bytes, limit="header_bytes")
+        text = inflater.decompress(data, limits.text_bytes + 1)
+        check("metadata text in bytes", len(text), limits.text_bytes, limit="text_bytes")
         if not inflater.eof or inflater.unused_data:
             raise FormatError(f"TEXT chunk: {len(data)} bytes are not one deflate stream")
-        fields = json.loads(text.decode("ascii"), parse_constant=_finite, parse_float=_finite)
+        fields = json.loads(
+            text.decode("ascii"), parse_constant=_finite, parse_float=_finite, object_pairs_hook=_distinct
+        )
         json.dumps(fields, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (zlib.error, ValueError, RecursionError) as error:
         raise FormatError(f"TEXT chunk: {error}") from error
     if not isinstance(fields, dict):
         raise FormatError("TEXT chunk: not a JSON object")
+    points = fields.get("g")
+    if isinstance(points, list) and points and isinstance(points[0], list):
+        check("number of ground control points", len(points[0]), limits.gcps, limit="gcps")
     return fields
 
 
@@ -313,6 +319,14 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text} is not a number of JSON")
     return value
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, each key once."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in an object")
+    return found
 
 
 def _nodata(value: float | int, dtype: str) -> float | int:

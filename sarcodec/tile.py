@@ -14,10 +14,9 @@ import numpy.typing as npt
 
 from sarcodec.bitstream import mask
 from sarcodec.fill import fill_invalid
-from sarcodec.invalid import InvalidPalette
 from sarcodec.model.modelfile import Model
 from sarcodec.model.transforms import STRIDE
-from sarcodec.radiometry import BandRange, finish, to_db
+from sarcodec.radiometry import to_db
 from sarcodec.scan import BandScan, Source
 from sarcodec.types import Scale, TileGrid, Window
 
@@ -124,20 +123,3 @@ def synthesise_tile(
     window = grid.window(*at)
     top, left = window.row - region.row * STRIDE, window.col - region.col * STRIDE
     return x[top : top + window.height, left : left + window.width]
-
-
-def tile_values(
-    x: npt.NDArray[np.float32],
-    classes: npt.NDArray[np.uint8],
-    offset: float,
-    unit: float,
-    span: BandRange,
-    palette: InvalidPalette,
-    scale: Scale,
-    nodata: float | None,
-) -> npt.NDArray[Any]:
-    """Native values of a tile from network units, with its invalid pixels put back exactly."""
-    with np.errstate(over="ignore", invalid="ignore"):  # a hostile header; `finish` puts the result in range
-        db = x * np.float32(unit) + np.float32(offset)
-    values = finish(db, span, scale, palette, nodata)
-    return palette.restore(values, classes) if classes.any() else values

@@ -7,7 +7,7 @@ import math
 import pprint
 import struct
 import zlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given, settings
@@ -162,14 +162,24 @@ def test_cut_or_prolonged_text_is_a_format_error() -> None:
 def test_text_that_inflates_too_far_is_refused() -> None:
     text = deflated('{"x":"' + "0" * 1000 + '"}')
     with pytest.raises(LimitError):
-        unpack_text(text, Limits(header_bytes=1000))
-    assert unpack_text(text, Limits(header_bytes=1008)) == {"x": "0" * 1000}
+        unpack_text(text, Limits(text_bytes=1000))
+    assert unpack_text(text, Limits(text_bytes=1008)) == {"x": "0" * 1000}
 
 
-def test_text_too_large_to_be_read_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sarcodec.metadata.DEFAULT", Limits(header_bytes=1000))
-    with pytest.raises(LimitError):
-        pack_text(RasterMeta(1, 1, 1, "uint8", tags={"": {"x": "0" * 1000}}))
+def test_text_too_large_to_be_read_is_not_written() -> None:
+    meta = RasterMeta(1, 1, 1, "uint8", tags={"": {"x": "0" * 1000}})
+    with pytest.raises(LimitError, match="text_bytes"):
+        pack_text(meta, Limits(text_bytes=1000))
+    assert unpack_text(pack_text(meta))["t"] == meta.tags
+
+
+def test_too_many_control_points_are_neither_written_nor_read() -> None:
+    point = Gcp(0.0, 0.0, 0.0, 0.0, 0.0, "1", "")
+    meta = RasterMeta(1, 1, 1, "uint8", gcps=(point, replace(point, id="2")))
+    with pytest.raises(LimitError, match="gcps=2"):
+        pack_text(meta, Limits(gcps=1))
+    with pytest.raises(LimitError, match="gcps=2"):
+        unpack_text(pack_text(meta), Limits(gcps=1))
 
 
 def test_unknown_fields_are_ignored() -> None:
@@ -188,6 +198,7 @@ def test_unknown_fields_are_ignored() -> None:
         b'\xef\xbb\xbf{"n":1}',
         '{"d":["ä"]}'.encode(),
         b'{"d":["\\ud800"]}',
+        b'{"n":1,"n":2}',
         b"[1]",
         b"{",
     ],

@@ -23,7 +23,7 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
-from sarcodec.errors import InputError, OutputExistsError, UsageError, WriteError
+from sarcodec.errors import FormatError, InputError, OutputExistsError, UsageError, WriteError
 from sarcodec.io.raster import RasterSink, RasterSource
 from sarcodec.metadata import BandMeta, Gcp, RasterMeta, pack_geo, pack_text
 from sarcodec.types import Window
@@ -322,11 +322,11 @@ def test_unreadable_inputs_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "crs", ["nonsense", "EPSG:1", "EPSG:99999999999", "/etc/hostname", "http://127.0.0.1:9/crs"]
 )
-def test_crs_that_is_none_is_a_usage_error(
+def test_crs_that_is_none_is_a_format_error(
     tmp_path: Path, crs: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     meta = RasterMeta(4, 3, 1, "uint16", crs=crs)
-    with pytest.raises(UsageError, match="GDAL"), RasterSink(tmp_path / "a.tif", meta, overwrite=False):
+    with pytest.raises(FormatError, match="CRS"), RasterSink(tmp_path / "a.tif", meta, overwrite=False):
         pytest.fail("the block must not run")
     assert not list(tmp_path.iterdir())
     assert capfd.readouterr() == ("", "")

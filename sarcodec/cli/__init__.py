@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sarcodec.cli import bench, decode, demo, encode, info, models, simulate, test, train
-from sarcodec.cli.guard import EXIT_CODES, guarded
+from sarcodec.cli.guard import EXIT_CODES, deafen, guarded
 
 __all__ = ["app", "main"]
 
@@ -89,4 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     kept = [a for a in options if a != "--debug"] + arguments[len(options) :] or ["--help"]
     # Typer compiles every parameter of every command it knows: give it no more than the one that will run.
     tool = _application(kept[:1]) if kept[0] in _COMMANDS else app
-    return guarded(lambda: tool(kept, prog_name="sarcodec", standalone_mode=False), debug=debug)
+    code = guarded(lambda: tool(kept, prog_name="sarcodec", standalone_mode=False), debug=debug)
+    if argv is None:
+        deafen()
+    return code

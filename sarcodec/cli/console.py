@@ -37,15 +37,20 @@ def say_json(document: Any) -> None:
     say(json.dumps(_plain(document), indent=1, allow_nan=False))
 
 
+def printable(text: str) -> str:
+    """`text` on one line, without what a terminal would take for a command: it may come out of a file."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def complain(what: str, hint: str) -> None:
     """Two lines on stderr: what is wrong, and what to do."""
-    lines = " ".join(what.split()), " ".join(hint.split())
+    lines = printable(" ".join(what.split())), printable(" ".join(hint.split()))
     print(f"sarcodec: error: {lines[0]}\n  {lines[1]}", file=sys.stderr)  # noqa: T201
 
 
 def warn(text: str) -> None:
     """A warning on stderr."""
-    print(f"sarcodec: warning: {text}", file=sys.stderr)  # noqa: T201
+    print(f"sarcodec: warning: {printable(text)}", file=sys.stderr)  # noqa: T201
 
 
 def size_text(count: float) -> str:

@@ -113,6 +113,13 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def deafen() -> None:
+    """Ignore interrupts from here on: the work is done, and Python answers them with a traceback at exit."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
+
 class _Warn(logging.Handler):
     """The library's log records as warnings on stderr."""
 

@@ -192,7 +192,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     rows.append(("masks", text(sizes["masks"])))
     overhead = f"{text(sizes['overhead'])} ({facts['overhead_percent']:.2f} %)"
     rows.append(("overhead", f"{overhead}, of which header {text(sizes['header'])}"))
-    return [f"{name:<9} {value}" for name, value in rows]
+    return [f"{name:<9} {console.printable(value)}" for name, value in rows]
 
 
 def _place(geo: dict[str, Any]) -> str:

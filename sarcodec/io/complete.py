@@ -18,19 +18,26 @@ def complete(path: Path, tags: dict[str, str]) -> bool:
     One of `GdalErrors`
         It cannot be opened, or the last block of a band cannot be read.
     """
-    size = path.stat().st_size
     with writing(), opening(), rasterio.open(path, driver="GTiff") as dataset:
-        for band in dataset.indexes:
-            windows = list(dataset.block_windows(band))
-            if not all(_within(dataset, band, at, size) for at, _ in windows):
-                return False
-            dataset.read(band, window=windows[-1][1])
         found: dict[str, str] = dataset.tags()
-        return tags.items() <= found.items()
+        return has_all_blocks(dataset, path.stat().st_size) and tags.items() <= found.items()
+
+
+def has_all_blocks(dataset: Any, size: int, *, sparse: bool = False) -> bool:
+    """Whether each block of an open file has a place and ends before byte `size`.
+
+    With `sparse`, blocks may be missing. The last block of each band is read, which raises one of
+    `GdalErrors` where it is damaged.
+    """
+    for band in dataset.indexes:
+        windows = list(dataset.block_windows(band))
+        if not sparse and not all(_within(dataset, band, at, size) for at, _ in windows):
+            return False
+        dataset.read(band, window=windows[-1][1])
+    return True
 
 
 def _within(dataset: Any, band: int, at: tuple[int, int], size: int) -> bool:
-    """Whether a block has a place and ends before byte `size`."""
     row, col = at
     start = dataset.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", band)
     length = dataset.get_tag_item(f"BLOCK_SIZE_{col}_{row}", "TIFF", band)

@@ -18,6 +18,7 @@ from sarcodec import atomic
 from sarcodec.errors import OutputExistsError, UsageError, WriteError
 from sarcodec.io import gdal, residue
 from sarcodec.io.apply import apply, profile
+from sarcodec.io.complete import has_all_blocks
 from sarcodec.io.describe import describe
 from sarcodec.io.options import creation_options, is_set
 from sarcodec.io.source import check_window
@@ -55,8 +56,10 @@ class RasterSink:
     WriteError
         The file could not be written completely.
     UsageError
-        `path` does not end in .tif or .tiff, GDAL does not accept `options` or would change pixels by them,
-        or it does not understand the CRS in `meta`.
+        `path` does not end in .tif or .tiff, or GDAL does not accept `options` or would change pixels by
+        them.
+    FormatError
+        The CRS in `meta` cannot be understood.
     """
 
     def __init__(
@@ -169,14 +172,11 @@ class RasterSink:
                     f"{self.path} could not be written: metadata fields {', '.join(keys)} did not survive",
                     hint="Report this with the input's gdalinfo.",
                 )
-            if not is_set(self._options, "SPARSE_OK") and not all(_blocks_within(dataset, size)):
+            if not has_all_blocks(dataset, size, sparse=is_set(self._options, "SPARSE_OK")):
                 raise WriteError(
                     f"{self.path} could not be written: blocks are missing from the file",
                     hint="Check the free space and quota of its folder. Nothing was left behind.",
                 )
-            for band in dataset.indexes:
-                (_, last), *_ = reversed(list(dataset.block_windows(band)))
-                dataset.read(band, window=last)
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
@@ -195,12 +195,3 @@ class RasterSink:
                 f"{sidecar} exists and would be taken for a part of {self.path.name}",
                 hint="Remove it, choose another name, or allow overwriting.",
             )
-
-
-def _blocks_within(dataset: Any, size: int) -> Iterator[bool]:
-    """Whether each block of the file has a place and ends before byte `size`."""
-    for band in dataset.indexes:
-        for (row, col), _ in dataset.block_windows(band):
-            start = dataset.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", band)
-            length = dataset.get_tag_item(f"BLOCK_SIZE_{col}_{row}", "TIFF", band)
-            yield start is not None and length is not None and int(start) + int(length) <= size

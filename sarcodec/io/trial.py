@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from rasterio.io import MemoryFile
 
+from sarcodec.errors import FormatError
 from sarcodec.io import gdal, residue
 from sarcodec.io.apply import apply, profile
-from sarcodec.io.describe import native
+from sarcodec.io.describe import crs_from_text, native
 from sarcodec.io.options import not_accepted
 from sarcodec.metadata import RasterMeta
 
@@ -22,8 +23,11 @@ def tried(meta: RasterMeta, options: Mapping[str, str]) -> tuple[RasterMeta, Ras
     Raises
     ------
     UsageError
-        GDAL does not accept `options` or the CRS, or pixels or metadata would be lost by `options`.
+        GDAL does not accept `options`, or pixels or metadata would be lost by them.
+    FormatError
+        A CRS is none that PROJ knows.
     """
+    _check_crs(meta)
     given, found = meta, _read_back(meta, options)
     if meta.gcps and found.gcps:
         # Where pixels stand for points, GDAL moves GCPs by half a pixel each time it writes or reads.
@@ -59,6 +63,17 @@ def _read_back(meta: RasterMeta, options: Mapping[str, str]) -> RasterMeta:
         named = " ".join(f"{key}={value}" for key, value in options.items())
         raise not_accepted(f"pixels do not survive {named}")
     return replace(found, width=meta.width, height=meta.height)
+
+
+def _check_crs(meta: RasterMeta) -> None:
+    for text in filter(None, (meta.crs, meta.gcp_crs)):
+        try:
+            crs_from_text(text)
+        except gdal.GdalErrors as error:
+            raise FormatError(
+                f"the CRS {text[:80]!r} cannot be understood: {gdal.reason(error)}",
+                hint="The file says what no reader of its CRS knows; update PROJ, or report the file.",
+            ) from error
 
 
 def _noise(meta: RasterMeta) -> np.ndarray[Any, np.dtype[Any]]:

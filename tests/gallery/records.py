@@ -1,0 +1,130 @@
+"""Bad files: tile records whose checksums are right and whose contents are not, and some whose are not."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+from gallery.parts import Make, good, raw, spoiled
+from torture.container import Part, Raw, record, sealed, segments, uv
+from torture.hostile_payloads import deflated
+
+ROWS, COLS = 90, 110
+
+
+def _first(change: Callable[[Part], object], name: str = "uint16_border") -> Make:
+    """A maker: the first band of the first tile changed."""
+    return spoiled(lambda parts: change(parts.records[0][0]), name)
+
+
+def _stream(body: bytes) -> Make:
+    """A maker: the base layer has this body, digest and stream."""
+    return _first(lambda part: part.layers.__setitem__(0, body))
+
+
+def _cut_stream(size: int) -> Make:
+    return _first(lambda part: part.layers.__setitem__(0, part.layers[0][: 4 + size]))
+
+
+def _mask(body: bytes) -> Make:
+    return _first(lambda part: setattr(part, "mask", body))
+
+
+def _lengths(values: list[int], more: bytes = b"") -> Make:
+    """A maker: a record of these segment lengths, their bodies zeros under right checksums."""
+
+    def make() -> bytes:
+        head = raw().header()
+        lengths = b"".join(map(uv, values))
+        bodies = [(0, k, bytes(size - 4)) for k, size in enumerate(values) if 4 < size < 1000]
+        return sealed(head, [lengths + segments(head, lengths, 0, bodies) + more])
+
+    return make
+
+
+def _swapped_records() -> bytes:
+    parts = raw("two_tiles")
+    head = parts.header()
+    made = [record(one, head, number) for number, one in enumerate(parts.records)]
+    return sealed(head, made[::-1])
+
+
+def _foreign_record() -> bytes:
+    """A record of another file with the same grid."""
+    parts, other = raw("two_tiles"), raw("two_tiles")
+    other.image.quantity = 2
+    head, foreign = parts.header(), other.header()
+    made = [record(one, h, k) for k, (one, h) in enumerate(zip(parts.records, (head, foreign), strict=True))]
+    return sealed(head, made)
+
+
+def _flipped(at: int) -> bytes:
+    """One bit of the record turned over."""
+    data = bytearray(good())
+    data[at] ^= 1
+    return bytes(data)
+
+
+def _swap_layers(parts: Raw) -> None:
+    parts.records[0][0].layers.reverse()
+
+
+def _quality(offset: int, *, empty: bool) -> Make:
+    def change(parts: Raw) -> None:
+        parts.bands[0].flags = 1
+        parts.records[0][0].offset = offset
+        if empty:
+            parts.records[0][0].mask, parts.records[0][0].layers = b"", [b"", b""]
+
+    return spoiled(change)
+
+
+def _escape(number: int) -> bytes:
+    """A stream whose first symbol is an escape of many digits, whatever the table."""
+    return struct.pack("<QI", (1 << 40) | 0xFFFF, 0xFFFFFFFF) + b"\xff" * number
+
+
+FAULTS: dict[str, Make] = {
+    "record-bit-in-mask": lambda: _flipped(150),
+    "record-bit-in-layer": lambda: _flipped(450),
+    "record-bit-in-lengths": lambda: _flipped(136),
+    "record-of-another-file": _foreign_record,
+    "records-swapped": _swapped_records,
+    "segment-of-4-bytes": _lengths([4, 0, 0], bytes(4)),
+    "segments-longer-than-record": _lengths([5, 5, 2000]),
+    "segments-shorter-than-record": _lengths([5, 5, 5], bytes(9)),
+    "segment-of-4-gib": _lengths([2**32 - 1, 0, 0], bytes(20)),
+    "segment-length-of-33-bits": _lengths([2**32, 0, 0], bytes(20)),
+    "quality-offset-unknown": _quality(-3, empty=False),
+    "quality-offset-of-nothing": _quality(5, empty=True),
+    "layers-swapped": spoiled(_swap_layers),
+    "layer-of-3-bytes": _stream(bytes(3)),
+    "layer-without-stream": _cut_stream(0),
+    "layer-digest-wrong": _first(lambda part: part.layers.__setitem__(1, bytes(4) + part.layers[1][4:])),
+    "stream-of-4-bytes": _cut_stream(4),
+    "stream-of-7-bytes": _cut_stream(7),
+    "stream-of-15-bytes": _cut_stream(15),
+    "stream-cut": _cut_stream(40),
+    "stream-not-a-multiple-of-4": _first(lambda part: part.layers.__setitem__(0, part.layers[0] + b"\0")),
+    "stream-of-zeros": _stream(bytes(12)),
+    "stream-of-ones": _stream(b"\xff" * 64),
+    "stream-symbol-too-large": _stream(bytes(4) + _escape(200)),
+    "stream-of-one-long-escape": _stream(bytes(4) + _escape(4000)),
+    "mask-mode-unknown": _mask(b"\x04\x01"),
+    "mask-class-above-palette": _mask(b"\x01\x02"),
+    "mask-class-0-everywhere": _mask(b"\x01\x00"),
+    "mask-bytes-behind": _mask(b"\x01\x01\x00"),
+    "mask-not-deflated": _mask(b"\x03\x01\x01\xff\xff\xff"),
+    "mask-cut": _first(lambda part: setattr(part, "mask", part.mask[:-1])),
+    "mask-of-one-class": _mask(b"\x02\x01\x00\x01" + deflated(b"\x01")),
+    "mask-classes-twice": _mask(b"\x02\x02\x01\x01\x01" + deflated(b"\x01")),
+    "mask-changes-0": _mask(b"\x02\x02\x00\x01\x00" + deflated(b"")),
+    "mask-changes-4-billion": _mask(b"\x02\x02\x00\x01" + uv(2**32 - 1) + deflated(bytes(9))),
+    "mask-changes-backward": _mask(b"\x02\x02\x00\x01\x02" + deflated(uv(10) + uv(2**32 - 1))),
+    "mask-changes-beyond-tile": _mask(b"\x02\x02\x00\x01\x01" + deflated(uv(2**31))),
+    "mask-inflates-to-64-mib": _mask(b"\x02\x02\x00\x01" + uv(ROWS * COLS - 1) + deflated(bytes(2**26))),
+    "mask-planes-inflate-to-64-mib": _mask(b"\x03\x01\x01" + deflated(bytes(2**26))),
+    "mask-plane-empty": _mask(b"\x03\x01\x01" + deflated(bytes(ROWS * -(-COLS // 8)))),
+    "mask-plane-leaves-tile": _mask(b"\x03\x01\x01" + deflated(b"\xff" * (ROWS * -(-COLS // 8)))),
+    "mask-of-a-band-without-palette": _first(lambda part: setattr(part, "mask", b"\x01\x01"), "uint8"),
+}

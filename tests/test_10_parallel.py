@@ -1,0 +1,85 @@
+"""Ordered work on threads: in order, ahead by a bounded number, and ended before the caller goes on."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from types import FrameType
+
+import pytest
+
+from sarcodec.parallel import ordered_map
+
+
+class Work:
+    """Items that take a while, and how many of them are going on."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.running, self.begun = seconds, 0, 0
+        self._lock = threading.Lock()
+
+    def __call__(self, item: int) -> int:
+        with self._lock:
+            self.running += 1
+            self.begun += 1
+        time.sleep(self.seconds * (1 + item % 2))
+        with self._lock:
+            self.running -= 1
+        return item
+
+
+def test_results_come_in_the_order_of_the_items() -> None:
+    assert list(ordered_map(Work(0.005), range(9), 3)) == list(range(9))
+
+
+def test_no_more_is_begun_than_the_threads_may_be_ahead() -> None:
+    work = Work(0)
+    results = ordered_map(work, iter(range(1000)), 2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    results.close()  # type: ignore[attr-defined]
+    assert work.begun <= 3 + 2 * 2 + 2
+
+
+def test_error_in_one_item_is_raised_when_nothing_runs_any_more() -> None:
+    work = Work(0.05)
+
+    def fail_at_one(item: int) -> int:
+        if item == 1:
+            raise ValueError(item)
+        return work(item)
+
+    with pytest.raises(ValueError, match="1"):
+        list(ordered_map(fail_at_one, range(100), 2))
+    assert work.running == 0
+    assert work.begun < 10
+
+
+@pytest.fixture
+def alarms() -> Iterator[None]:
+    """Further interrupts every 20 ms, three of them."""
+    left = iter(range(3))
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        if next(left, None) is not None:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("alarms")
+def test_interrupts_do_not_shorten_the_wait_for_what_runs() -> None:
+    work = Work(0.2)
+
+    def consume() -> None:
+        for _ in ordered_map(work, range(100), 2):
+            signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        consume()
+    assert work.running == 0
