@@ -36,6 +36,9 @@ LATENT_BYTES = 2
 """Bytes a pixel that decoded latents take: half as many as pixels, four bytes each."""
 WORK_BYTES = 48
 """Bytes a pixel that decoding a tile takes at most, in each thread."""
+QUIET = 4
+"""Sizes that tiles of one raster come in: whole ones, and those cut at its right, its bottom and both."""
+
 Place = tuple[int, int, int]
 """Band (from 0), tile row, tile column."""
 Latents = npt.NDArray[np.int32]
@@ -155,12 +158,13 @@ class Decoder:
 
     def _silent(self, band: int, size: tuple[int, int]) -> Latents:
         """Latents of a tile without symbols: the same for every tile of this size, not to be changed."""
-        key = (band, size)
-        if key not in self._quiet:
+        key = (self.header.bands[band].level, size)
+        y_hat = self._quiet.get(key)
+        if y_hat is None:
             y_hat = self._coders[band].decode((b"",) * len(self.model.layers), size).astype(np.int32)
             y_hat.flags.writeable = False
-            self._quiet = {key: y_hat}
-        return self._quiet[key]
+            self._quiet = {**self._quiet, key: y_hat} if len(self._quiet) < QUIET else {key: y_hat}
+        return y_hat
 
     def classes(self, place: Place) -> npt.NDArray[np.uint8]:
         """Class map of a tile, shape (height, width): 0 where valid; raises as :meth:`latents`."""

@@ -156,7 +156,7 @@ def _stages() -> Iterator[tuple[str, list[Case]]]:
 
 def run(seconds: float, report: Report) -> Tally:
     """Use every case of the fixed list, then further random ones until `seconds` are over."""
-    began, tally = time.monotonic(), Tally("damage")
+    began, tally = time.monotonic(), Tally("damage cases")
     most = 0
     with shortcuts():
         for title, cases in _stages():

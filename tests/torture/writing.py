@@ -284,7 +284,7 @@ def starved(measures: Sequence[Job], share: float, root: Path, tally: Tally) -> 
 
 def run(seconds: float, report: Report) -> Tally:
     """Kill, interrupt and starve encodes and decodes of a scene of several tiles; about `seconds` long."""
-    tally, began = Tally("writing"), time.monotonic()
+    tally, began = Tally("kills, signals and full disks"), time.monotonic()
     share = min(1.0, seconds / WHOLE)
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
