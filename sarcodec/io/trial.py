@@ -68,7 +68,8 @@ def _read_back(meta: RasterMeta, options: Mapping[str, str]) -> RasterMeta:
 def _check_crs(meta: RasterMeta) -> None:
     for text in filter(None, (meta.crs, meta.gcp_crs)):
         try:
-            crs_from_text(text)
+            with gdal.writing():  # GDAL's own lines would go to standard error
+                crs_from_text(text)
         except gdal.GdalErrors as error:
             raise FormatError(
                 f"the CRS {text[:80]!r} cannot be understood: {gdal.reason(error)}",

@@ -12,14 +12,14 @@ import os
 import platform
 import sys
 import time
-from importlib import import_module
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 
+from torture.kinds import KINDS, one, say
 from torture.tally import BAD, Tally
 
-KINDS = {"damage": 420.0, "writing": 300.0, "environments": 180.0}
-"""Seconds that each may take."""
 START, END = "<!-- counts: begin -->", "<!-- counts: end -->"
 
 
@@ -31,41 +31,37 @@ def main() -> int:
     parser.add_argument("--only", choices=KINDS, nargs="+", default=list(KINDS))
     parser.add_argument("--report", type=Path, help="Markdown page whose counts are made anew")
     chosen = parser.parse_args()
-    tallies = []
-    for kind in chosen.only:
-        began = time.monotonic()
-        tally: Tally = import_module(f"torture.{kind}").run(KINDS[kind], say)
-        tally.seconds = time.monotonic() - began
-        tallies.append(tally)
+    # Children are forked; beside threads of OpenMP's they would wait for them for ever.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    began = time.monotonic()
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        tallies = list(pool.map(one, chosen.only))
+    seconds = time.monotonic() - began
+    for kind, tally in zip(chosen.only, tallies, strict=True):
         say(f"{kind}: {sum(tally.cases.values())} cases, {tally.bad} bad, {tally.seconds:.0f} s")
         for failure in tally.failures[:50]:
             say(f"  {failure}")
     if chosen.report:
         page = chosen.report.read_text(encoding="utf-8")
         before, rest = page.split(START)
-        text = f"{before}{START}\n\n{tables(tallies)}\n{END}{rest.split(END)[1]}"
+        text = f"{before}{START}\n\n{tables(tallies, seconds)}\n{END}{rest.split(END)[1]}"
         chosen.report.write_text(text, encoding="utf-8")
-    print(line(tallies))
+    print(line(tallies, seconds))
     return 1 if any(tally.bad for tally in tallies) else 0
 
 
-def say(text: str) -> None:
-    """Progress, on stderr."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def line(tallies: list[Tally]) -> str:
+def line(tallies: list[Tally], seconds: float) -> str:
     """The one line."""
     bad = {name: sum(tally.outcomes[name] for tally in tallies) for name in BAD}
     done = ", ".join(f"{sum(tally.cases.values())} {tally.title}" for tally in tallies)
     counts = ", ".join(f"{count} {name}" for name, count in bad.items())
-    return f"torture: {done}: {counts} ({sum(tally.seconds for tally in tallies):.0f} s)"
+    return f"torture: {done}: {counts} ({seconds:.0f} s)"
 
 
-def tables(tallies: list[Tally]) -> str:
+def tables(tallies: list[Tally], seconds: float) -> str:
     """Counts of every kind, as Markdown."""
     software = f"Python {platform.python_version()}, torch {version('torch')}, sarcodec {version('sarcodec')}"
-    parts = [f"{line(tallies)}\n\n{_processor()}, {os.cpu_count()} threads; {software}."]
+    parts = [f"{line(tallies, seconds)}\n\n{_processor()}, {os.cpu_count()} threads; {software}."]
     for tally in tallies:
         parts.append(f"### {sum(tally.cases.values())} {tally.title}")
         parts.append(_table(("what was done", "cases"), sorted(tally.cases.items())))
