@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from importlib import import_module
@@ -14,6 +15,8 @@ KINDS = {"writing": 300.0, "damage": 240.0, "environments": 180.0}
 
 def one(kind: str) -> Tally:
     """Run one kind."""
+    # A shell that runs this in the background has it ignore Ctrl-C, and so would everything it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     began = time.monotonic()
     tally: Tally = import_module(f"torture.{kind}").run(KINDS[kind], say)
     tally.seconds = time.monotonic() - began

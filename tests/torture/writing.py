@@ -31,6 +31,8 @@ Report = Callable[[str], None]
 SEED = 20
 WHOLE = 300.0
 """Seconds that all of it takes, about, on two cores."""
+ATTEMPTS = 60
+"""Times a command may end before it is hit."""
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
@@ -88,7 +90,7 @@ class Hit:
     def happen(self, root: Path) -> Generator[None, None, tuple[Child, Path, str]]:
         """Start the command and hit it, until it is hit before it ends; its folder, and how to repeat it."""
         rng = random.Random(f"{SEED} {self.job.title} {self.number} {self.seed}")
-        while True:
+        for _ in range(ATTEMPTS):
             at, folder = moment(self.job, rng), Path(tempfile.mkdtemp(dir=root))
             if self.old:
                 (folder / self.job.output).write_bytes(self.old)
@@ -101,6 +103,7 @@ class Hit:
             yield from child.end()
             if child.code != 0:
                 return child, folder, f"{self.job.title}, {at}{', twice' if twice else ''}: "
+        raise RuntimeError(f"{self.job.title} was not hit by {self.number.name} in {ATTEMPTS} attempts")
 
 
 def killed(hit: Hit, root: Path, tally: Tally) -> Step:
