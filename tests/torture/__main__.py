@@ -17,6 +17,7 @@ from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
+import sarcodec
 from torture.kinds import KINDS, one, say
 from torture.tally import BAD, Tally
 
@@ -41,12 +42,12 @@ def main() -> int:
         say(f"{kind}: {sum(tally.cases.values())} cases, {tally.bad} bad, {tally.seconds:.0f} s")
         for failure in tally.failures[:50]:
             say(f"  {failure}")
+    print(line(tallies, seconds), flush=True)
     if chosen.report:
         page = chosen.report.read_text(encoding="utf-8")
         before, rest = page.split(START)
         text = f"{before}{START}\n\n{tables(tallies, seconds)}\n{END}{rest.split(END)[1]}"
         chosen.report.write_text(text, encoding="utf-8")
-    print(line(tallies, seconds))
     return 1 if any(tally.bad for tally in tallies) else 0
 
 
@@ -60,7 +61,9 @@ def line(tallies: list[Tally], seconds: float) -> str:
 
 def tables(tallies: list[Tally], seconds: float) -> str:
     """Counts of every kind, as Markdown."""
-    software = f"Python {platform.python_version()}, torch {version('torch')}, sarcodec {version('sarcodec')}"
+    software = (
+        f"Python {platform.python_version()}, torch {version('torch')}, sarcodec {sarcodec.__version__}"
+    )
     parts = [f"{line(tallies, seconds)}\n\n{_processor()}, {os.cpu_count()} threads; {software}."]
     for tally in tallies:
         parts.append(f"### {sum(tally.cases.values())} {tally.title}")
