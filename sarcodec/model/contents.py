@@ -18,7 +18,8 @@ from torch import Tensor
 from sarcodec.bitstream.header import ModelRef
 from sarcodec.errors import FormatError
 from sarcodec.limits import DEFAULT
-from sarcodec.model.hyper import Shape
+from sarcodec.model.families import claimed
+from sarcodec.model.hyper import FAMILIES, Shape
 from sarcodec.model.integer import WEIGHT_MAX
 from sarcodec.model.levels import STEPS
 from sarcodec.model.tables import SCALES
@@ -67,7 +68,12 @@ def settings_of(config: dict[str, Any]) -> Settings:
     LookupError
         One is missing.
     """
+    family = config.get("family", "lapped")
+    if family not in FAMILIES:
+        raise ValueError(f"family {str(family)[:40]!r} is none of {', '.join(FAMILIES)}")
     shape = Shape(
+        family=family,
+        base=_whole(config, "base", 1, WIDEST // 8) if family == "residual" else 0,
         groups=_sizes(config, "groups"),
         wide=_whole(config, "wide", 0, WIDEST),
         deep=_whole(config, "deep", 1 if config["wide"] else 0, WIDEST),
@@ -137,12 +143,10 @@ def claims(shape: Shape) -> dict[str, Claim]:
     for name, size in _integer_layers(shape):
         wanted[f"entropy/nets.{name}.weight"] = (torch.int16, size)
         wanted[f"entropy/nets.{name}.bias"] = (torch.int32, size[:1])
-    for name, size in _float_layers(shape):
+    for name, size in _hyper_analysis_layers(shape):
         wanted[f"{name}.weight"] = (torch.float16, size)
-        if not name.endswith(".lapped"):
-            wanted[f"{name}.bias"] = (torch.float16, size[:1])
-    if shape.wide:
-        wanted["synthesis/g_s.modulate"] = (torch.float16, (shape.anchors, 2 * shape.deep))
+        wanted[f"{name}.bias"] = (torch.float16, size[:1])
+    wanted |= {name: (torch.float16, tuple(value.shape)) for name, value in claimed(shape).items()}
     return wanted
 
 
@@ -163,26 +167,11 @@ def _integer_layers(shape: Shape) -> Iterator[Layer]:
         yield f"heads.{k}.out", (2 * size, inner, 1, 1)
 
 
-def _float_layers(shape: Shape) -> Iterator[Layer]:
-    c, d, w, n = shape.channels, shape.deep, shape.wide, shape.hidden
-    yield "analysis/h_a.net.0", (n, 2 * c, 3, 3)
+def _hyper_analysis_layers(shape: Shape) -> Iterator[Layer]:
+    n = shape.hidden
+    yield "analysis/h_a.net.0", (n, 2 * shape.channels, 3, 3)
     yield "analysis/h_a.net.2", (n, n, 4, 4)
     yield "analysis/h_a.net.4", (shape.hyper, n, 4, 4)
-    yield "analysis/g_a.lapped", (c, STRIDE**2, 2, 2)
-    yield "synthesis/g_s.lapped", (STRIDE**2, c, 2, 2)
-    if not w:
-        return
-    yield "analysis/g_a.stem", (w, 64, 2, 2)
-    yield "analysis/g_a.down", (d, w, 2, 2)
-    yield "analysis/g_a.out", (c, d, 1, 1)
-    yield "synthesis/g_s.up", (4 * w, d, 1, 1)
-    yield "synthesis/g_s.out", (64, w, 2, 2)
-    for net in ("analysis/g_a", "synthesis/g_s"):
-        yield f"{net}.join", (d, c, 1, 1)
-        for blocks, count, size in (("deep", shape.deep_blocks, d), ("wide", shape.wide_blocks, w)):
-            for b in range(count):
-                yield f"{net}.{blocks}.{b}.conv3", (size, size, 3, 3)
-                yield f"{net}.{blocks}.{b}.conv1", (size, size, 1, 1)
 
 
 def check_tensors(tensors: dict[str, Tensor], wanted: dict[str, Claim]) -> None:

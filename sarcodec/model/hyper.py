@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sarcodec.model.autoencoders import PLAIN_REACH, RESIDUAL_REACH
 from sarcodec.model.integer import IntConv2d
 
 HYPER_STRIDE = 4
@@ -22,9 +23,16 @@ CONTEXT_MAX = 127
 """Hyper-latents and decoded latents enter the networks clamped to this magnitude, in units of 1/16."""
 
 
+FAMILIES = ("lapped", "plain", "residual")
+"""Kinds of transforms: a lapped transform with a branch, a plain autoencoder, a residual one."""
+
+
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of a model; everything needed to build its networks."""
+    """Sizes of a model; everything needed to build its networks.
+
+    ``wide``, ``deep`` and their blocks belong to the lapped family, ``base`` to the residual one.
+    """
 
     groups: tuple[int, ...] = (16, 32, 80)
     wide: int = 64
@@ -34,6 +42,8 @@ class Shape:
     hyper: int = 32
     hidden: int = 64
     anchors: int = 6
+    family: str = "lapped"
+    base: int = 0
 
     @property
     def channels(self) -> int:
@@ -43,6 +53,10 @@ class Shape:
     @property
     def reach(self) -> int:
         """Latents on each side that a pixel depends on; a latent depends on 16 times as many pixels."""
+        if self.family == "plain":
+            return PLAIN_REACH
+        if self.family == "residual":
+            return RESIDUAL_REACH
         return max(1, self.deep_blocks + -(-(self.wide_blocks + 1) // 2))
 
     @property

@@ -27,17 +27,19 @@ from sarcodec.errors import UnsupportedError
 from sarcodec.limits import check
 from sarcodec.model import contents
 from sarcodec.model.contents import DIGEST_BYTES
+from sarcodec.model.families import transforms
 from sarcodec.model.hyper import CONTEXT_MAX, EntropyNetworks, Shape
 from sarcodec.model.integer import ACTIVATION_MAX, SHIFT, IntConv2d
 from sarcodec.model.levels import STEPS, interpolate
 from sarcodec.model.tables import Tables
-from sarcodec.model.transforms import AnalysisTransform, SynthesisTransform
 
 FORMAT = "sarcodec-model-1"
 PART_SETTINGS = {
     "entropy": ("groups", "hyper", "hidden", "anchors", "layers", "first_coded"),
     "synthesis": ("groups", "wide", "deep", "wide_blocks", "deep_blocks", "anchors"),
 }
+FAMILY_SETTINGS = ("family", "base")
+"""What the synthesis' digest covers as well where the family is not the lapped one."""
 """What each digest covers besides tensors: another synthesis must not change the entropy part's digest."""
 EXACT = 2**53
 """Integers below this magnitude are exact in float64."""
@@ -69,8 +71,8 @@ class Model:
     first_coded: int
     """Latents whose table index is below this are zero without being coded."""
     entropy: EntropyPart
-    g_a: AnalysisTransform
-    g_s: SynthesisTransform
+    g_a: nn.Module
+    g_s: nn.Module
     gain_log2: npt.NDArray[Any]
     """Encoder only: log2 of quantiser steps in a latent unit, in 1/256, shape (anchors, channels)."""
     deviation_log2: Tensor
@@ -129,14 +131,17 @@ class Model:
         position = torch.tensor([level / STEPS], device=device, dtype=torch.float32)
         scale = torch.exp2(interpolate(self.inverse_log2, position))[0, :, None, None] / 16
         y = torch.from_numpy(y_hat.astype(np.float32)).to(device) * scale
-        modulation = interpolate(self.g_s.modulate, position) if self.g_s.branch else None
+        modulation = interpolate(self.g_s.get_parameter("modulate"), position) if self.g_s.branch else None
         x: npt.NDArray[Any] = self.g_s(y[None], modulation)[0, 0].cpu().numpy()
         return x
 
 
 def digest(tensors: dict[str, Tensor], part: str, settings: dict[str, Any]) -> bytes:
     """Start of the SHA-256 of a part: its settings, then name, dtype, shape and bytes of each tensor."""
-    own = {name: settings[name] for name in PART_SETTINGS[part]}
+    names: tuple[str, ...] = PART_SETTINGS[part]
+    if part == "synthesis" and settings.get("family", "lapped") != "lapped":
+        names += FAMILY_SETTINGS
+    own = {name: settings[name] for name in names}
     sha = hashlib.sha256(json.dumps(own, sort_keys=True, separators=(",", ":")).encode() + b"\n")
     for name in sorted(n for n in tensors if n.startswith(part + "/")):
         array = tensors[name].contiguous().numpy()
@@ -231,10 +236,9 @@ def _build(
     device: str,
 ) -> Model:
     shape = settings.shape
-    sizes = (shape.channels, shape.wide, shape.deep, shape.wide_blocks, shape.deep_blocks)
     with torch.device("cpu"), torch.random.fork_rng(devices=()):
-        networks, g_a = EntropyNetworks(shape), AnalysisTransform(*sizes)
-        g_s = SynthesisTransform(*sizes, shape.anchors)
+        networks = EntropyNetworks(shape)
+        g_a, g_s = transforms(shape)
     _fill(g_a, _part(tensors, "analysis/g_a."))
     _fill(g_s, _part(tensors, "synthesis/g_s."))
     _fill(networks.h_a, _part(tensors, "analysis/h_a."))

@@ -78,7 +78,7 @@ def loss_of(net: SarNet, x: Tensor, valid: Tensor, position: Tensor, *, bf16: bo
 
 def parameter_groups(net: SarNet) -> list[dict[str, object]]:
     """Lapped kernels learn slowly (they start near their optimum), gains fast, CompressAI's quantiles not."""
-    slow = [net.g_a.lapped.weight, net.g_s.lapped.weight]
+    slow = [p for name, p in net.named_parameters() if name.endswith(".lapped.weight")]
     fast = [net.gain_log2, net.inverse_log2, net.scale_log2, net.hyper_gain_log2]
     net.entropy_bottleneck.quantiles.requires_grad_(requires_grad=False)
     special = {id(p) for p in slow + fast}

@@ -9,11 +9,11 @@ import torch
 from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from torch import Tensor, nn
 
+from sarcodec.model.families import transforms
 from sarcodec.model.hyper import CONTEXT_MAX, FRACTION, EntropyNetworks, Shape
 from sarcodec.model.integer import round_half_up, straight_through
 from sarcodec.model.levels import interpolate
 from sarcodec.model.quantise import RATE_WEIGHT
-from sarcodec.model.transforms import AnalysisTransform, SynthesisTransform
 
 UNIT_DB = 4.0
 """Decibels that one unit at the networks' input stands for."""
@@ -46,9 +46,7 @@ class SarNet(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
-        sizes = (shape.channels, shape.wide, shape.deep, shape.wide_blocks, shape.deep_blocks)
-        self.g_a = AnalysisTransform(*sizes)
-        self.g_s = SynthesisTransform(*sizes, shape.anchors)
+        self.g_a, self.g_s = transforms(shape)
         self.entropy = EntropyNetworks(shape)
         self.entropy_bottleneck = EntropyBottleneck(shape.hyper)
         self.gaussian = GaussianConditional(None, scale_bound=SCALE_MIN)
@@ -81,7 +79,9 @@ class SarNet(nn.Module):
         y_hat, y_bits, z_bits = self.code(y, position, hard=hard)
         decoded = y_hat * torch.exp2(interpolate(self.inverse_log2, position))[:, :, None, None]
         with torch.autocast(x.device.type, torch.bfloat16, enabled=autocast):
-            modulation = interpolate(self.g_s.modulate, position)
+            modulation = (
+                interpolate(self.g_s.get_parameter("modulate"), position) if self.g_s.branch else None
+            )
             x_hat = self.g_s(decoded, modulation).float()
         return Output(x_hat, y_bits, z_bits)
 
