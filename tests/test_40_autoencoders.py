@@ -11,11 +11,16 @@ from sarcodec.model.hyper import Shape
 
 STRIDE = 16
 FAMILIES = {
-    "baseline": Shape(groups=(16,), family="plain", wide=0),
+    "baseline": Shape(groups=(16,), family="plain", base=64, wide=0),
     "resnet-lite": Shape(groups=(16,), family="residual", base=32, wide=0),
     "full resnet": Shape(groups=(16,), family="residual", base=64, wide=0),
 }
-SMALL = [Shape(groups=(6,), family="plain", wide=0), Shape(groups=(6,), family="residual", base=4, wide=0)]
+SMALL = [Shape(groups=(6,), family=family, base=4, wide=0) for family in ("plain", "residual")]
+
+
+def test_an_autoencoder_without_a_base_is_refused() -> None:
+    with pytest.raises(ValueError, match="base"):
+        Shape(groups=(6,), family="plain", wide=0)
 
 
 def speaking(shape: Shape) -> tuple[nn.Module, nn.Module]:

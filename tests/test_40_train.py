@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import warnings
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 
 from sarcodec.api import encode_array
@@ -30,11 +34,15 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # CompressAI's own
     from sarcodec.train import checkpoint, curves, loop
     from sarcodec.train.calibrate import calibrate
+    from sarcodec.train.config import Settings
     from sarcodec.train.data import PackedScenes
     from sarcodec.train.network import UNIT_DB, SarNet
+    from sarcodec.train.recipes import Loss, loss_of, recipe_of
 
 TINY = Shape(groups=(16, 8), wide=4, deep=4, wide_blocks=1, deep_blocks=1, hyper=4, hidden=8, anchors=3)
-SETTINGS = loop.Settings(steps=12, batch=2, crop=64, lr=2e-3, warmup=3, shape=TINY)
+SETTINGS = Settings(steps=12, batch=2, crop=64, lr=2e-3, warmup=3, shape=TINY)
+SMALL = Shape(groups=(4,), family="residual", base=4, wide=0)
+NOTES = replace(SETTINGS, recipe="notes", shape=SMALL)
 
 
 def write_tif(path: Path, cube: npt.NDArray[Any], nodata: float | None = None) -> None:
@@ -130,7 +138,7 @@ def test_the_loss_falls(data: Path, tmp_path: Path) -> None:
     def loss(net: SarNet) -> float:
         torch.manual_seed(0)
         with torch.no_grad():
-            return float(loop.loss_of(net.train(), x, valid, position, bf16=False, hard=False).total)
+            return float(loss_of(net.train(), x, valid, position, bf16=False, hard=False).total)
 
     assert loop.train(data, tmp_path / "start", replace(settings, steps=0)) == 0
     assert loop.train(data, tmp_path / "run", settings) == 30
@@ -157,54 +165,148 @@ def state(run: Path) -> dict[str, Tensor]:
     return load_file(run / "checkpoint.safetensors")
 
 
+RECIPES = pytest.mark.parametrize("settings", [SETTINGS, NOTES], ids=["rate-distortion", "notes"])
+
+
+@RECIPES
 def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    loop.train(data, tmp_path / "whole", SETTINGS)
+    loop.train(data, tmp_path / "whole", settings)
     with monkeypatch.context() as patch:
         patch.setattr(loop, "time", Clock(1.0))
-        reached = loop.train(data, tmp_path / "parts", SETTINGS, max_minutes=0.2)
-    assert 2 < reached < 8  # before and after the encoder's choices are trained with
-    assert loop.train(data, tmp_path / "parts", SETTINGS) == 12
-    whole, parts = state(tmp_path / "whole"), state(tmp_path / "parts")
-    assert whole.keys() == parts.keys()
-    assert [name for name in whole if not torch.equal(whole[name], parts[name])] == []
+        reached = loop.train(data, tmp_path / "parts", settings, max_minutes=0.2)
+    assert 2 < reached < 9  # before the encoder's choices are trained with
+    assert loop.train(data, tmp_path / "parts", settings) == 12
+    assert_same_weights(tmp_path / "whole", tmp_path / "parts")
     assert checkpoint.settings_of(tmp_path / "whole" / "checkpoint.safetensors")["batch"] == 2
 
 
-def test_a_killed_run_resumes_from_its_last_checkpoint_to_the_bit(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@RECIPES
+@pytest.mark.parametrize("seed", range(3))
+def test_a_run_killed_at_any_moment_ends_with_the_weights_of_an_unbroken_one(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings, seed: int
 ) -> None:
-    settings = replace(SETTINGS, steps=24)
+    """Stopped at random steps, saved at random steps, validated on the way and with a skipped batch."""
+    rng = np.random.default_rng(seed)
+    settings = replace(settings, holdout=0.3, validate_every=2, skips_share=1.0)
+    monkeypatch.setattr(loop, "TELL_EVERY", 1)
+    monkeypatch.setattr(loop, "LOG_EVERY", 3)
+    bad = int(rng.integers(12))
+    loss = type(recipe_of(settings)).loss
+
+    def spoiled(self: Any, x: Tensor, valid: Tensor, source: np.random.Generator, step: int) -> Any:
+        found = loss(self, x, valid, source, step)
+        found.total = found.total * float("nan") if step == bad and x.shape[0] == 2 else found.total
+        return found
+
+    monkeypatch.setattr(type(recipe_of(settings)), "loss", spoiled)
     loop.train(data, tmp_path / "whole", settings)
+    for _ in range(3):
+        until = int(rng.integers(1, 13))
 
-    def stop(_step: int, _figures: dict[str, float]) -> None:
-        raise KeyboardInterrupt
+        def stop(step: int, _figures: dict[str, float], until: int = until) -> None:
+            if step >= until:
+                raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "time", Clock(15.0))
-        with pytest.raises(KeyboardInterrupt):
-            loop.train(data, tmp_path / "parts", settings, progress=stop)
-    step = checkpoint.load(tmp_path / "parts" / "checkpoint.safetensors", SarNet(TINY), None)
-    assert 0 < step < 20
+        part = replace(settings, save_minutes=float(rng.choice([0.0, 1.0])))
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "time", Clock(float(rng.uniform(5, 15))))
+            with suppress(KeyboardInterrupt):
+                loop.train(data, tmp_path / "parts", part, progress=stop)
     loop.train(data, tmp_path / "parts", settings)
-    whole, parts = state(tmp_path / "whole"), state(tmp_path / "parts")
-    assert [name for name in whole if not torch.equal(whole[name], parts[name])] == []
+    assert_same_weights(tmp_path / "whole", tmp_path / "parts")
+    assert without_minutes(tmp_path / "whole") == without_minutes(tmp_path / "parts")
+    best = [load_file(tmp_path / run / "best.safetensors") for run in ("whole", "parts")]
+    assert all(torch.equal(best[0][name], best[1][name]) for name in best[0])
 
 
-def test_gradients_that_are_not_finite_end_the_run_and_leave_its_checkpoint(
-    data: Path, tmp_path: Path
+def assert_same_weights(first: Path, second: Path) -> None:
+    one, other = state(first), state(second)
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+
+
+def without_minutes(run: Path) -> list[list[str]]:
+    """Steps and figures of the validation, and the steps of the log."""
+    rows = list(csv.reader((run / "validation.csv").read_text().splitlines()))
+    log = csv.DictReader((run / "log.csv").read_text().splitlines())
+    return [row[:1] + row[2:] for row in rows] + [[row["step"] for row in log]]
+
+
+def poison(monkeypatch: pytest.MonkeyPatch, steps: Collection[int], where: str) -> None:
+    """Make batches, or only the gradients of them, NaN: those of the `steps`-th calls."""
+    whole, calls = PackedScenes.batch, itertools.count()
+
+    def batch(self: PackedScenes, size: int, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        x, valid = whole(self, size, *args, **kwargs)
+        if where == "batch" and size == 2 and next(calls) in steps:
+            x[1, 0, 5, 7] = float("nan")
+        return x, valid
+
+    monkeypatch.setattr(PackedScenes, "batch", batch)
+    if where == "gradient":
+        clip = torch.nn.utils.clip_grad_norm_
+        rounds = itertools.count()
+
+        def spoiled(parameters: list[Tensor], most: float) -> Tensor:
+            norm = clip(parameters, most)
+            return norm * float("nan") if next(rounds) in steps else norm
+
+        monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", spoiled)
+
+
+@RECIPES
+@pytest.mark.parametrize("where", ["batch", "gradient"])
+def test_a_batch_that_is_not_finite_is_skipped_and_counted(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings, where: str
+) -> None:
+    settings = replace(settings, steps=6, save_minutes=0.0)
+    skipped, weights = [], []
+
+    def tell(step: int, figures: dict[str, float]) -> None:
+        skipped.append(figures["skipped"])
+        weights.append(state(tmp_path / "run"))
+
+    monkeypatch.setattr(loop, "TELL_EVERY", 1)
+    monkeypatch.setattr(loop, "LOG_EVERY", 6)
+    with monkeypatch.context() as patch:
+        poison(patch, {3}, where)
+        assert loop.train(data, tmp_path / "run", settings, progress=tell) == 6
+    # told after a step but before its weights are saved: those of call k are the weights after k steps
+    assert skipped == [0, 0, 0, 1, 1, 1]
+    before, after = weights[3], weights[4]
+    assert [name for name in before if not torch.equal(before[name], after[name])] == []
+    end = state(tmp_path / "run")
+    assert any(not torch.equal(after[name], end[name]) for name in end)
+    assert all(bool(tensor.isfinite().all()) for tensor in end.values())
+    rows = list(csv.DictReader((tmp_path / "run" / "log.csv").read_text().splitlines()))
+    assert [(row["step"], row["skipped"]) for row in rows] == [("6", "1")]
+    assert float(rows[0]["loss"]) > 0
+    assert checkpoint.state_of(tmp_path / "run" / "checkpoint.safetensors")["skipped"] == 1
+
+
+@RECIPES
+def test_a_run_without_a_finite_batch_stops_and_keeps_its_last_good_weights(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     run = tmp_path / "run"
-    loop.train(data, run, replace(SETTINGS, steps=1))
-    path = run / "checkpoint.safetensors"
-    poisoned = load_file(path)
-    poisoned["net/g_a.lapped.weight"][0, 0, 0, 0] = float("nan")
-    save_file(poisoned, path, {"step": "1", "settings": "{}"})
-    before = path.read_bytes()
-    with pytest.raises(RuntimeError, match="non-finite"):
-        loop.train(data, run, replace(SETTINGS, steps=3))
-    assert path.read_bytes() == before
+    loop.train(data, run, replace(settings, steps=1))
+    before = (run / "checkpoint.safetensors").read_bytes()
+    poison(monkeypatch, range(1000), "batch")
+    with pytest.raises(loop.UnstableError, match="in 5 of 6 batches, 5 of them in a row") as caught:
+        loop.train(data, run, replace(settings, steps=300, skips_in_a_row=4))
+    assert "learning rate" in caught.value.hint and caught.value.exit_code == 3
+    assert (run / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_too_large_a_share_of_skipped_batches_stops_a_run(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "FIRST_JUDGED", 8)
+    poison(monkeypatch, {0, 4, 8, 9}, "batch")
+    with pytest.raises(loop.UnstableError, match="in 3 of 9 batches, 1 of them in a row"):
+        loop.train(data, tmp_path / "run", replace(NOTES, steps=12, skips_share=0.25))
 
 
 def test_checkpoints_of_another_shape_or_cut_are_refused(data: Path, tmp_path: Path) -> None:
@@ -221,7 +323,7 @@ def test_curves_are_drawn_from_the_log(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no curve"):
         curves.draw(tmp_path)
     with (tmp_path / "log.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([loop.COLUMNS, *[[n, 1, 2 / n, 0.5, 0.01, 1.5, 1e-3] for n in (200, 400)]])
+        csv.writer(file).writerows([["step", "loss", "bpp"], *[[n, 2 / n, 0.5] for n in (200, 400)]])
     assert curves.draw(tmp_path).read_bytes().startswith(b"\x89PNG")
 
 
@@ -229,6 +331,42 @@ def test_learning_rates_rise_then_fall() -> None:
     rates = [loop.learning_rate(SETTINGS, step) for step in range(SETTINGS.steps)]
     assert rates[:3] == sorted(rates[:3]) and rates[3:] == sorted(rates[3:], reverse=True)
     assert max(rates) == pytest.approx(SETTINGS.lr)
+    constant = replace(SETTINGS, schedule="constant")
+    assert [loop.learning_rate(constant, step) for step in (0, 2, 3, 11)] == pytest.approx(
+        [SETTINGS.lr / 3, SETTINGS.lr, SETTINGS.lr, SETTINGS.lr]
+    )
+
+
+def test_a_run_without_a_better_validation_ends_early_and_keeps_its_best(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([3.0, 1.0, 2.0, 1.5, 0.5])
+    monkeypatch.setattr(
+        type(recipe_of(NOTES)), "validate", lambda *_: Loss(torch.tensor(next(losses)), {"psnr": 1.0})
+    )
+    settings = replace(NOTES, holdout=0.3, validate_every=2, patience=2, batch=loop.VALIDATION_CROPS)
+    assert loop.train(data, tmp_path / "run", settings) == 8
+    with safe_open(tmp_path / "run" / "best.safetensors", "pt") as best:
+        assert best.metadata()["step"] == "4"
+    rows = list(csv.DictReader((tmp_path / "run" / "validation.csv").read_text().splitlines()))
+    assert [float(row["loss"]) for row in rows] == [3.0, 1.0, 2.0, 1.5]
+    assert loop.train(data, tmp_path / "run", settings) == 8  # it is over
+
+
+def test_where_a_compiler_fails_the_run_goes_on_without(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def compile_badly(part: torch.nn.Module) -> None:
+        def fail(*_: object) -> None:
+            raise RuntimeError("no C++ compiler")
+
+        part._compiled_call_impl = fail
+
+    loop.train(data, tmp_path / "plain", replace(NOTES, steps=2))
+    monkeypatch.setattr(torch.nn.Module, "compile", compile_badly)
+    loop.train(data, tmp_path / "compiled", replace(NOTES, steps=2, compile=True))
+    assert "not compiled: no C++ compiler" in caplog.text
+    assert_same_weights(tmp_path / "plain", tmp_path / "compiled")
 
 
 def test_a_trained_net_becomes_a_model_that_encodes_and_decodes(data: Path, tmp_path: Path) -> None:

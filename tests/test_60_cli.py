@@ -24,6 +24,7 @@ from sarcodec.cli import console, main, reference
 from sarcodec.cli.guard import EXIT_CODES
 from sarcodec.io.simulated import write_scene
 from sarcodec.simulate import SceneSpec
+from sarcodec.train.config import Settings
 
 ROOT = Path(__file__).parents[1]
 WIDTH, HEIGHT = 200, 136
@@ -262,15 +263,9 @@ class FakeLoop:
     """Stands in for `sarcodec.train.loop`, which takes long to import and longer to run."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[Path, dict[str, Any], float]] = []
+        self.calls: list[tuple[Path, Settings, float]] = []
 
-    @staticmethod
-    def Settings(**settings: Any) -> dict[str, Any]:  # noqa: N802
-        return settings
-
-    def train(
-        self, data: Path, out: Path, settings: Any, *, max_minutes: float, start_from: Any, progress: Any
-    ) -> int:
+    def train(self, data: Path, out: Path, settings: Any, *, max_minutes: float, progress: Any) -> int:
         self.calls.append((data, settings, max_minutes))
         progress(20, {"loss": 9.0, "bpp": 0.25, "hyper_bpp": 0.01, "rmse_db": 1.5})
         rows = ["step,loss,bpp,rmse_db", "200,9,0.3,1.6", "400,8,0.2,1.5"]
@@ -313,7 +308,7 @@ def test_train_packs_a_folder_once_and_draws_curves(
     assert "1 scenes -> " in first.out
     assert first.out.endswith(f"{out}  step 20 of 20  0.250 bpp  RMSE 1.500 dB\n")
     assert "remove it to pack" in second.out
-    wanted = {"steps": 20, "batch": 2, "crop": 128, "lr": 1e-3, "seed": 4, "device": "cpu", "bf16": True}
+    wanted = Settings(steps=20, batch=2, crop=128, lr=1e-3, seed=4, device="cpu", bf16=True)
     assert loop.calls == [(out / "scenes.npy", wanted, 2), (out / "scenes.npy", wanted, np.inf)]
     assert (out / "curves.png").read_bytes()[:4] == b"\x89PNG"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import io
 import json
 import re
@@ -22,7 +23,8 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from conftest import TOY
+from conftest import GOLDEN, TOY
+from golden import make_golden
 from oracle import sarc_decoder as oracle
 from sarcodec import zoo
 from sarcodec.api import encode_array
@@ -58,9 +60,16 @@ def write_linear(path: Path) -> None:
     save_file(kept, path, metadata | {"config": json.dumps(config)})
 
 
-@pytest.fixture(scope="module", params=["toy", "linear", "default"])
+FAMILIES = ("toy_plain", "toy_residual")
+SHA256 = {
+    "toy_plain": "9a06074026f44c0d20605abd679e6f33efc3fa00ff6dc9888bffecda9adbd11e",
+    "toy_residual": "fd5697784f42d1f886c89215b00ec80d4991dfb02fdf1e3c5963930692b499e7",
+}
+
+
+@pytest.fixture(scope="module", params=["toy1", "linear", *FAMILIES, "default"])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Both:
-    path = Path(TOY) if request.param == "toy" else zoo.find()
+    path = zoo.find() if request.param == "default" else GOLDEN / f"{request.param}.safetensors"
     if request.param == "linear":
         path = tmp_path_factory.mktemp("model") / "linear.safetensors"
         write_linear(path)
@@ -162,6 +171,34 @@ def test_a_decoder_written_from_the_specification_agrees(
             if options["scale"] == "power":
                 db = [10 * np.log10(v) for v in db]
             assert np.abs(db[0] - db[1]).max(initial=0) < 0.001
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_golden_files_of_other_families_decode_to_the_pixels_of_old(name: str) -> None:
+    path, folder = GOLDEN / f"{name}.safetensors", GOLDEN / "families"
+    data, known = (folder / f"{name}.sarc").read_bytes(), json.loads((folder / "expected.json").read_text())
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == SHA256[name]
+    theirs = oracle.decode(data, oracle.read_model(path))
+    with SarcDataset(io.BytesIO(data), name, jobs=1, model=str(path)) as coded:
+        ours = coded.read()
+        assert make_golden.latent_digests(coded) == known[name]["latents"]
+        assert make_golden.header_fields(coded) == known[name]["header"]
+    latents = np.ascontiguousarray(theirs.latents[0, 0, 0], "<i4")
+    assert [hashlib.sha256(latents.tobytes()).hexdigest()] == known[name]["latents"]
+    with np.load(folder / f"{name}.npz") as stored:
+        pixels = stored["pixels"].astype(np.float64)
+    step = 1 if ours.dtype == np.uint16 else 0.001  # DN or dB
+    for decoded in (ours, theirs.pixels):
+        assert np.abs(decoded.astype(np.float64) - pixels).max() <= step
+
+
+def test_a_model_of_an_unknown_family_is_refused(tmp_path: Path) -> None:
+    with safe_open(TOY, "np") as file:
+        metadata = file.metadata()
+    config = json.loads(metadata["config"]) | {"family": "folded"}
+    save_file(load_file(TOY), tmp_path / "other.safetensors", metadata | {"config": json.dumps(config)})
+    with pytest.raises(oracle.RefusedError, match="family"):
+        oracle.read_model(tmp_path / "other.safetensors")
 
 
 def test_every_layer_of_the_two_tile_scene_carries_symbols(model: Both) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,20 +16,21 @@ from sarcodec.cli import console
 from sarcodec.cli.options import OUTPUT, RESOURCES, Device, OverwriteOption, QuietOption, epilog, make_folder
 
 if TYPE_CHECKING:
-    from sarcodec.train.loop import Settings
+    from sarcodec.train.config import Settings
 
 EPILOG = epilog(
     "sarcodec train scenes/ -o run --steps 20000 --export run/mine.safetensors",
     "sarcodec train run/scenes.npy -o run --max-minutes 30 --device cuda --bf16",
+    "sarcodec train scenes/ -o notes --config configs/resnet-lite-16x-notes.toml",
     notes=(
-        "The same command resumes a run from its checkpoint. RUNDIR gets checkpoint.safetensors, log.csv and "
-        "curves.png, and scenes.npy where DATA is a folder."
+        "The same command resumes a run from its checkpoint. RUNDIR gets checkpoint.safetensors, log.csv, "
+        "curves.png and samples.png, best.safetensors with validation, and scenes.npy where DATA is one. "
+        "Options count in place of what a configuration file says."
     ),
     codes=(2, 3, 8, 9),
 )
 
 _TRAINING = "Training"
-_CROP_STEP = 64  # pixels under one hyper-latent
 
 Figures = Callable[[int, dict[str, float]], None]
 
@@ -41,33 +43,67 @@ def train(
         Path,
         typer.Option("--output", "-o", metavar="RUNDIR", help="Folder of the run.", rich_help_panel=OUTPUT),
     ],
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="TOML file of model, recipe, data and run.", rich_help_panel=_TRAINING
+        ),
+    ] = None,
     steps: Annotated[
-        int, typer.Option(min=1, help="Steps the run has in all.", rich_help_panel=_TRAINING)
-    ] = 20000,
+        int | None,
+        typer.Option(min=1, help="Steps the run has in all. [default: 20000]", rich_help_panel=_TRAINING),
+    ] = None,
     max_minutes: Annotated[
         float, typer.Option(min=0, help="Stop after this time; resume later.", rich_help_panel=_TRAINING)
     ] = math.inf,
-    batch: Annotated[int, typer.Option(min=1, help="Crops a step.", rich_help_panel=_TRAINING)] = 8,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Crops a step. [default: 8]", rich_help_panel=_TRAINING)
+    ] = None,
     crop: Annotated[
-        int, typer.Option(min=64, help="Side of a crop, a multiple of 64 pixels.", rich_help_panel=_TRAINING)
-    ] = 256,
-    lr: Annotated[float, typer.Option(help="Highest learning rate.", rich_help_panel=_TRAINING)] = 6e-4,
-    seed: Annotated[int, typer.Option(min=0, help="Of crops and noise.", rich_help_panel=_TRAINING)] = 1,
+        int | None,
+        typer.Option(
+            min=64,
+            help="Side of a crop, a multiple of 64 pixels. [default: 256]",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="Highest learning rate. [default: 6e-4]", rich_help_panel=_TRAINING)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of crops and noise. [default: 1]", rich_help_panel=_TRAINING)
+    ] = None,
     init: Annotated[
         Path | None,
         typer.Option(
-            metavar="CHECKPOINT", help="Weights that a new run starts from.", rich_help_panel=_TRAINING
+            metavar="CHECKPOINT",
+            help="Checkpoint that a new run starts from; of another recipe, its transforms.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
+    validation: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Packed scenes to validate on, as you go.", rich_help_panel=_TRAINING
         ),
     ] = None,
     device: Annotated[
         Device, typer.Option(help="auto takes CUDA where it is at hand.", rich_help_panel=RESOURCES)
     ] = "auto",
     bf16: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--bf16", help="Convolutions in bfloat16, if the hardware can.", rich_help_panel=RESOURCES
+            "--bf16/--no-bf16",
+            help="Convolutions in bfloat16, if the hardware can.",
+            rich_help_panel=RESOURCES,
         ),
-    ] = False,
+    ] = None,
+    compile_: Annotated[
+        bool | None,
+        typer.Option(
+            "--compile/--no-compile", help="Compile the transforms with torch.", rich_help_panel=RESOURCES
+        ),
+    ] = None,
     export: Annotated[
         Path | None,
         typer.Option(
@@ -84,44 +120,67 @@ def train(
     quiet: QuietOption = False,
 ) -> None:
     """Train a model on scenes of yours; the same command resumes the run."""
-    _check(crop, lr, init)
+    settings = _settings(
+        config,
+        device,
+        steps=steps,
+        batch=batch,
+        crop=crop,
+        lr=lr,
+        seed=seed,
+        bf16=bf16,
+        compile=compile_,
+        start_from=str(init) if init else None,
+        validation=str(validation) if validation else None,
+        id=model_id,
+    )
+    _check(settings, output, export, overwrite=overwrite)
+    make_folder(output)
+    packed = _packed(data, output, quiet=quiet)
     from sarcodec.errors import InputError
+    from sarcodec.train import curves, loop
+
+    latest: dict[str, float] = {}
+    with _figures(settings, latest, quiet=quiet) as show:
+        reached = loop.train(packed, output, settings, max_minutes=max_minutes, progress=show)
+    with suppress(InputError):  # a short run has no curve yet
+        curves.draw(output)
+    if export is not None:
+        _export(packed, output, export, settings, quiet=quiet)
+    if not quiet:
+        figures = f"  {_summary(latest)}" if latest else ""
+        done = f"{output}  step {reached} of {settings.steps}{figures}"
+        console.say(done + (f"  -> {export}" if export else ""))
+
+
+def _settings(config: Path | None, device: Device, **options: object) -> Settings:
+    """What the file says, if there is one, and the options that were given in its place."""
+    from sarcodec.model.runtime import pick_device
+    from sarcodec.train import config as configuration
+
+    given = {name: value for name, value in options.items() if value is not None}
+    given["device"] = pick_device(device)
+    if config is not None:
+        return configuration.load(config, **given)
+    return configuration.checked(configuration.Settings(**given), "options")  # type: ignore[arg-type]
+
+
+def _check(settings: Settings, output: Path, export: Path | None, *, overwrite: bool) -> None:
+    """Refuse what would fail after hours."""
+    from sarcodec.errors import InputError, UsageError
 
     if export is not None:
         from sarcodec.atomic import check_target
 
+        if settings.recipe == "notes":
+            raise UsageError(
+                "--export needs the recipe rate-distortion",
+                hint="A network without a rate needs its steps and tables fitted: see docs/models.md.",
+            )
         check_target(export, overwrite=overwrite)
-    make_folder(output)
-    packed = _packed(data, output, quiet=quiet)
-    from sarcodec.model.runtime import pick_device
-    from sarcodec.train import curves, loop
-
-    settings = loop.Settings(
-        steps=steps, batch=batch, crop=crop, lr=lr, seed=seed, device=pick_device(device), bf16=bf16
-    )
-    latest: dict[str, float] = {}
-    with _figures(steps, latest, quiet=quiet) as show:
-        reached = loop.train(
-            packed, output, settings, max_minutes=max_minutes, start_from=init, progress=show
-        )
-    with suppress(InputError):  # a short run has no curve yet
-        curves.draw(output)
-    if export is not None:
-        _export(packed, output, export, model_id or export.stem, settings, quiet=quiet)
-    if not quiet:
-        figures = f"  {latest['bpp']:.3f} bpp  RMSE {latest['rmse_db']:.3f} dB" if latest else ""
-        console.say(f"{output}  step {reached} of {steps}{figures}" + (f"  -> {export}" if export else ""))
-
-
-def _check(crop: int, lr: float, init: Path | None) -> None:
-    from sarcodec.errors import InputError, UsageError
-
-    if crop % _CROP_STEP:
-        raise UsageError(f"--crop {crop} is not a multiple of {_CROP_STEP}", hint="For example: --crop 256")
-    if not 0 < lr < math.inf:
-        raise UsageError(f"--lr {lr} is not a positive number", hint="For example: --lr 6e-4")
-    if init is not None and not init.is_file():
-        raise InputError(f"no checkpoint {init}", hint="Name the checkpoint.safetensors of another run.")
+    start = settings.start_from
+    if start and not Path(start).is_file() and not (output / "checkpoint.safetensors").exists():
+        raise InputError(f"no checkpoint {start}", hint="Name one of another run, for example with --init.")
 
 
 def _packed(data: Path, output: Path, *, quiet: bool) -> Path:
@@ -147,7 +206,7 @@ def _packed(data: Path, output: Path, *, quiet: bool) -> Path:
 
 
 @contextmanager
-def _figures(steps: int, latest: dict[str, float], *, quiet: bool) -> Iterator[Figures]:
+def _figures(settings: Settings, latest: dict[str, float], *, quiet: bool) -> Iterator[Figures]:
     """Keep the latest figures, and show them on a bar with the time left where stderr is a terminal."""
     if quiet or not sys.stderr.isatty():
         yield lambda _step, figures: latest.update(figures)
@@ -161,20 +220,32 @@ def _figures(steps: int, latest: dict[str, float], *, quiet: bool) -> Iterator[F
         TextColumn("{task.description}"),
         TimeRemainingColumn(),
     )
+    began, first = time.monotonic(), -1
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=steps)
+        task = bar.add_task("starting", total=settings.steps)
 
         def show(step: int, figures: dict[str, float]) -> None:
+            nonlocal began, first
             latest.update(figures)
-            text = f"{figures['bpp']:.3f} bpp  RMSE {figures['rmse_db']:.3f} dB"
+            text = _summary(figures)
+            if first < 0:
+                began, first = time.monotonic(), step
+            elif step > first:
+                text += f"  {(step - first) / (time.monotonic() - began):.2f} steps/s"
             bar.update(task, description=text, completed=step)
 
         yield show
 
 
-def _export(
-    packed: Path, output: Path, export: Path, model_id: str, settings: Settings, *, quiet: bool
-) -> None:
+def _summary(figures: dict[str, float]) -> str:
+    """bpp or PSNR, the error, and batches skipped if any were."""
+    head = f"{figures['bpp']:.3f} bpp" if "bpp" in figures else f"PSNR {figures['psnr']:.2f} dB"
+    skipped = int(figures.get("skipped", 0))
+    tail = f"  {skipped} batches skipped" if skipped else ""
+    return f"{head}  RMSE {figures['rmse_db']:.3f} dB{tail}"
+
+
+def _export(packed: Path, output: Path, export: Path, settings: Settings, *, quiet: bool) -> None:
     """Write the run's network as a model file."""
     from sarcodec.train import checkpoint
     from sarcodec.train.calibrate import calibrate
@@ -188,6 +259,6 @@ def _export(
             net,
             PackedScenes(packed, settings.crop),
             export,
-            id=model_id,
+            id=settings.id or export.stem,
             progress=lambda done, total: tick("fit tables", done, total),
         )

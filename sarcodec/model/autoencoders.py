@@ -11,17 +11,23 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PLAIN = (64, 128, 256)
-"""Channels of the plain autoencoder at strides 2, 4 and 8."""
 PLAIN_REACH, RESIDUAL_REACH = 2, 7
 """Latents on each side that a pixel depends on: 30 and 106 pixels of kernels, in strides of 16."""
 
 
 class PlainAnalysis(nn.Sequential):
-    """Four 5x5 convolutions of stride 2: (B, 1, H, W) -> (B, channels, H/16, W/16)."""
+    """Four 5x5 convolutions of stride 2: (B, 1, H, W) -> (B, channels, H/16, W/16).
 
-    def __init__(self, channels: int) -> None:
-        sizes = (1, *PLAIN, channels)
+    Parameters
+    ----------
+    channels : int
+        Latent channels.
+    base : int
+        Channels at stride 2; strides 4 and 8 have twice and four times as many.
+    """
+
+    def __init__(self, channels: int, base: int) -> None:
+        sizes = (1, base, 2 * base, 4 * base, channels)
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(sizes):
             layers += [nn.Conv2d(inputs, outputs, 5, stride=2, padding=2), nn.ReLU()]
@@ -33,9 +39,9 @@ class PlainSynthesis(nn.Module):
 
     branch = False
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, base: int) -> None:
         super().__init__()
-        sizes = (channels, *PLAIN[::-1], 1)
+        sizes = (channels, 4 * base, 2 * base, base, 1)
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(sizes):
             layers += [

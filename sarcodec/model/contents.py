@@ -73,7 +73,7 @@ def settings_of(config: dict[str, Any]) -> Settings:
         raise ValueError(f"family {str(family)[:40]!r} is none of {', '.join(FAMILIES)}")
     shape = Shape(
         family=family,
-        base=_whole(config, "base", 1, WIDEST // 8) if family == "residual" else 0,
+        base=_whole(config, "base", 1, WIDEST // 8) if family != "lapped" else 0,
         groups=_sizes(config, "groups"),
         wide=_whole(config, "wide", 0, WIDEST),
         deep=_whole(config, "deep", 1 if config["wide"] else 0, WIDEST),

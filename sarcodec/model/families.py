@@ -22,7 +22,7 @@ def transforms(shape: Shape) -> tuple[nn.Module, nn.Module]:
     and a row of its `modulate` where it has a `branch`, else None.
     """
     if shape.family == "plain":
-        return PlainAnalysis(shape.channels), PlainSynthesis(shape.channels)
+        return PlainAnalysis(shape.channels, shape.base), PlainSynthesis(shape.channels, shape.base)
     if shape.family == "residual":
         return ResidualAnalysis(shape.channels, shape.base), ResidualSynthesis(shape.channels, shape.base)
     sizes = (shape.channels, shape.wide, shape.deep, shape.wide_blocks, shape.deep_blocks)

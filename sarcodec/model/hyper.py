@@ -31,7 +31,7 @@ FAMILIES = ("lapped", "plain", "residual")
 class Shape:
     """Sizes of a model; everything needed to build its networks.
 
-    ``wide``, ``deep`` and their blocks belong to the lapped family, ``base`` to the residual one.
+    ``wide``, ``deep`` and their blocks belong to the lapped family, ``base`` to the autoencoders.
     """
 
     groups: tuple[int, ...] = (16, 32, 80)
@@ -44,6 +44,10 @@ class Shape:
     anchors: int = 6
     family: str = "lapped"
     base: int = 0
+
+    def __post_init__(self) -> None:
+        if self.family != "lapped" and self.base < 1:
+            raise ValueError(f"an autoencoder of family {self.family!r} needs a base of 1 channel or more")
 
     @property
     def channels(self) -> int:

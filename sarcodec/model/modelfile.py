@@ -38,9 +38,9 @@ PART_SETTINGS = {
     "entropy": ("groups", "hyper", "hidden", "anchors", "layers", "first_coded"),
     "synthesis": ("groups", "wide", "deep", "wide_blocks", "deep_blocks", "anchors"),
 }
+"""What each digest covers besides tensors: another synthesis must not change the entropy part's digest."""
 FAMILY_SETTINGS = ("family", "base")
 """What the synthesis' digest covers as well where the family is not the lapped one."""
-"""What each digest covers besides tensors: another synthesis must not change the entropy part's digest."""
 EXACT = 2**53
 """Integers below this magnitude are exact in float64."""
 
@@ -117,12 +117,8 @@ class Model:
         """h_a: latents (C, h, w) -> hyper-latents (hyper, h/4, w/4), rounded up, float32."""
         device = self.deviation_log2.device
         v = torch.from_numpy(y)[None].to(device) * torch.exp2(-self.deviation_log2)[:, None, None]
-        z: npt.NDArray[Any] = self._h_a(v)[0].cpu().numpy()
+        z: npt.NDArray[Any] = self.entropy.networks.h_a(v)[0].cpu().numpy()
         return z
-
-    @property
-    def _h_a(self) -> torch.nn.Module:
-        return self.g_a.get_submodule("hyper")
 
     @torch.inference_mode()
     def synthesise(self, y_hat: npt.NDArray[Any], level: int) -> npt.NDArray[Any]:
@@ -243,7 +239,6 @@ def _build(
     _fill(g_s, _part(tensors, "synthesis/g_s."))
     _fill(networks.h_a, _part(tensors, "analysis/h_a."))
     _fill_integers(networks, _part(tensors, "entropy/nets."))
-    g_a.add_module("hyper", networks.h_a)
     table = {k: v.numpy() for k, v in _part(tensors, "entropy/").items() if not k.startswith("nets.")}
     entropy = EntropyPart(
         networks=networks.eval(),
@@ -256,6 +251,7 @@ def _build(
         z_coded=table["z_coded"].astype(bool),
     )
     layout = torch.channels_last
+    networks.h_a.to(device).to(memory_format=layout)
     return Model(
         id=id,
         shape=shape,

@@ -21,7 +21,15 @@ from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
 from sarcodec.model.tables import SCALES, WIDEST, scale_deviations
 from sarcodec.train.data import PackedScenes
-from sarcodec.train.export import HYPER_SILENT, gaussian_pmf, hyper_pmfs, put_tables, tensors_of, write
+from sarcodec.train.export import (
+    FIRST_CODED,
+    HYPER_SILENT,
+    gaussian_pmf,
+    hyper_pmfs,
+    put_tables,
+    tensors_of,
+    write,
+)
 from sarcodec.train.network import SarNet
 
 PRIOR_WEIGHT = 40.0
@@ -88,6 +96,8 @@ def calibrate(
     id: str,  # noqa: A002
     crops: int = 96,
     rounds: int = 3,
+    level: str = "crop",
+    first_coded: int = FIRST_CODED,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write `net` as a model file whose tables fit `scenes`, never test data.
@@ -100,25 +110,29 @@ def calibrate(
         Crops to code at each of the levels, in every round.
     rounds : int
         Times the tables are fitted; the encoder's choices depend on them.
+    level : str
+        What the crops are shifted by, see :meth:`PackedScenes.batch`.
+    first_coded : int
+        Latents of tables below this one are not coded.
     """
     tensors = tensors_of(net)
     trained = hyper_pmfs(net)
-    x, _ = scenes.batch(crops, np.random.default_rng(7), augment=False)
-    levels = np.linspace(0, 256 * (net.shape.anchors - 1), 11).astype(int).tolist()
+    x, _ = scenes.batch(crops, np.random.default_rng(7), augment=False, level=level)
+    rates = np.linspace(0, 256 * (net.shape.anchors - 1), 11).astype(int).tolist()
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.safetensors"
         for number in range(rounds):
-            write(draft, tensors, net, id=id)
+            write(draft, tensors, net, id=id, first_coded=first_coded)
             model = modelfile.load(draft)
             census = Census(model)
             for i in range(crops):
                 y = model.analyse(x[i, 0].numpy())
-                for level in levels:
-                    census.add(y, level)
+                for rate in rates:
+                    census.add(y, rate)
                 if progress:
                     progress(number * crops + i + 1, rounds * crops)
             put_tables(tensors, "y", census.pmfs())
             put_tables(tensors, "z", census.hyper_pmfs(trained))
             active = census.hyper[:, :, np.arange(81) != 40].sum(2) / np.maximum(census.hyper.sum(2), 1)
             tensors["entropy/z_coded"] = torch.from_numpy((active > HYPER_SILENT).astype(np.uint8))
-        write(path, tensors, net, id=id)
+        write(path, tensors, net, id=id, first_coded=first_coded)

@@ -7,6 +7,7 @@ where a pixel is not data (it then holds a harmless fill value), beside a ``.jso
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,13 @@ from torch import Tensor
 
 from sarcodec.errors import InputError
 from sarcodec.packing import from_codes
+from sarcodec.simulate.speckle import LowPass, look_weights, multilook
 from sarcodec.train.network import UNIT_DB
 
 CLASS_WEIGHTS = {"grd": 4.0, "multilook": 4.0, "rtc": 0.5, "slc": 0.5, "clean": 0.5}
 """How often a pixel of a class is drawn; 1 for classes not named here."""
+SPECKLE_FREE = ("clean", "averaged")
+"""Classes whose scenes show no speckle, or hardly any."""
 SERIES_WEIGHT = 0.4
 """Extra factor for scenes that show one place on many dates."""
 
@@ -53,6 +57,10 @@ class PackedScenes:
         The ``.npy``; the list of scenes lies beside it with the suffix ``.json``.
     crop : int
         Side of a crop in pixels; smaller scenes are left out.
+    keep : callable, optional
+        Chooses from the list of scenes; see :mod:`sarcodec.train.split`.
+    respeckle : float
+        Chance that a crop of a scene without speckle gets simulated speckle where `augment` is set.
 
     Raises
     ------
@@ -60,9 +68,18 @@ class PackedScenes:
         A file is missing or damaged, or no scene is large enough.
     """
 
-    def __init__(self, path: Path, crop: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        crop: int,
+        *,
+        keep: Callable[[list[Scene]], list[Scene]] | None = None,
+        respeckle: float = 0.0,
+    ) -> None:
         self.codes, scenes = _load(path)
         self.scenes = [s for s in scenes if min(s.height, s.width) >= crop]
+        if keep is not None:
+            self.scenes = keep(self.scenes)
         if not self.scenes:
             raise InputError(
                 f"no scene of at least {crop}x{crop} pixels in {path}", hint="Use a smaller crop."
@@ -70,14 +87,25 @@ class PackedScenes:
         weights = np.array([s.weight for s in self.scenes])
         self.chances = weights / weights.sum()
         self.crop = crop
+        self.respeckle = respeckle
+        self._means: dict[int, float] = {}
 
-    def batch(self, size: int, rng: np.random.Generator, *, augment: bool) -> tuple[Tensor, Tensor]:
+    def batch(
+        self, size: int, rng: np.random.Generator, *, augment: bool, level: str = "crop"
+    ) -> tuple[Tensor, Tensor]:
         """Draw crops.
+
+        Parameters
+        ----------
+        augment : bool
+            Turn and mirror crops; those about their own mean change in contrast and level as well.
+        level : str
+            ``crop``: dB about the crop's mean. ``scene``: about the mean of the scene it is from.
 
         Returns
         -------
         x : Tensor, shape (size, 1, crop, crop), float32
-            dB about a per-crop offset, in units of UNIT_DB.
+            dB about that mean, in units of UNIT_DB.
         valid : Tensor, same shape, float32
             1 where a pixel is data.
         """
@@ -92,14 +120,25 @@ class PackedScenes:
             db, valid = self._crop(scene, rng)
             if valid.mean() < 0.5:
                 continue
-            x = db - db[valid].mean()
+            if augment and self.respeckle and scene.cls in SPECKLE_FREE and rng.random() < self.respeckle:
+                db = respeckled(db, rng)
+            x = db - (db[valid].mean() if level == "crop" else self._mean(scene))
             if augment:
                 turn = int(rng.integers(8))
                 x, valid = _turn(x, turn), _turn(valid, turn)
-                x = x * rng.uniform(0.85, 1.2) + rng.normal(0, 2.5)
+                if level == "crop":
+                    x = x * rng.uniform(0.85, 1.2) + rng.normal(0, 2.5)
             xs.append(x / UNIT_DB)
             valids.append(valid)
         return _stack(xs), _stack(valids)
+
+    def _mean(self, scene: Scene) -> float:
+        """Mean of a scene's valid pixels, dB."""
+        if scene.offset not in self._means:
+            flat = self.codes[scene.offset : scene.offset + scene.height * scene.width]
+            db, valid = from_codes(flat)
+            self._means[scene.offset] = float(db[valid].mean(dtype=np.float64))
+        return self._means[scene.offset]
 
     def _crop(self, scene: Scene, rng: np.random.Generator) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         top = int(rng.integers(scene.height - self.crop + 1))
@@ -107,6 +146,28 @@ class PackedScenes:
         flat = self.codes[scene.offset : scene.offset + scene.height * scene.width]
         codes = flat.reshape(scene.height, scene.width)[top : top + self.crop, left : left + self.crop]
         return from_codes(codes)
+
+
+def respeckled(db: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """A crop under simulated speckle of 1 to 6 looks, white to as correlated as Sentinel-1 GRD.
+
+    Parameters
+    ----------
+    db : ndarray, shape (n, m), float
+        dB of power without speckle.
+
+    Returns
+    -------
+    ndarray, shape (n, m), float32
+        dB of speckled power, of the same mean power.
+    """
+    psf = LowPass(float(rng.uniform(0.6, 1.5)))
+    weights = look_weights(float(np.exp(rng.uniform(0, np.log(6)))))
+    power = np.pad(10 ** (db / 10), psf.reach, mode="symmetric").astype(np.float32)
+    rows = range(power.shape[0])
+    speckled = multilook(power, None, rows, seed=int(rng.integers(2**62)), band=0, weights=weights, psf=psf)
+    faintest = np.float32(np.finfo(np.float32).tiny)
+    return np.asarray(10 * np.log10(np.maximum(speckled, faintest)), np.float32)
 
 
 def _load(path: Path) -> tuple[npt.NDArray[np.uint16], list[Scene]]:

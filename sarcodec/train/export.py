@@ -108,10 +108,17 @@ def put_tables(tensors: dict[str, Tensor], which: str, pmfs: list[npt.NDArray[An
     tensors[f"entropy/{which}_offset"] = offset
 
 
-def write(path: Path, tensors: dict[str, Tensor], net: SarNet, *, id: str) -> None:  # noqa: A002
+def write(
+    path: Path,
+    tensors: dict[str, Tensor],
+    net: SarNet,
+    *,
+    id: str,  # noqa: A002
+    first_coded: int = FIRST_CODED,
+) -> None:
     """Write tensors as a model file: the first group is the base layer, the others the enhancement layer."""
     groups = net.shape.groups
     layers = (groups[0], sum(groups[1:])) if len(groups) > 1 else groups
     modelfile.write(
-        path, tensors, id=id, shape=net.shape, layers=layers, unit_db=UNIT_DB, first_coded=FIRST_CODED
+        path, tensors, id=id, shape=net.shape, layers=layers, unit_db=UNIT_DB, first_coded=first_coded
     )

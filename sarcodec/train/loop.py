@@ -1,93 +1,64 @@
-"""The training loop: rate + lambda * distortion over a continuum of rates, resumable to the step."""
+"""The training loop: resumable to the step, seeded by step, and not ruined by a batch that is not finite."""
 
 from __future__ import annotations
 
-import csv
+import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from sarcodec.model.hyper import Shape
-from sarcodec.train import checkpoint
-from sarcodec.train.data import PackedScenes
-from sarcodec.train.network import UNIT_DB, SarNet, lambda_at
+from sarcodec.errors import InputError
+from sarcodec.train import checkpoint, log, samples
+from sarcodec.train.config import Settings
+from sarcodec.train.data import PackedScenes, Scene
+from sarcodec.train.recipes import Loss, Recipe, recipe_of
+from sarcodec.train.split import split, subset
 
-COLUMNS = ("step", "minutes", "loss", "bpp", "hyper_bpp", "rmse_db", "lr")
+__all__ = ["Settings", "UnstableError", "learning_rate", "train"]
 
+LOG_EVERY, TELL_EVERY = 100, 20
+"""Steps between lines of the log, and between calls of `progress`."""
+FIRST_JUDGED = 200
+"""Step from which on the share of skipped batches counts."""
+VALIDATION_CROPS = 32
+logger = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
-class Settings:
-    """Everything that decides the weights a run ends with, but for the machine it runs on."""
-
-    steps: int = 20000
-    batch: int = 8
-    crop: int = 256
-    lr: float = 6e-4
-    warmup: int = 200
-    hard_from: float = 0.75
-    """Part of the run after which symbols are those of the real encoder, and only the decoder learns."""
-    seed: int = 1
-    device: str = "cpu"
-    bf16: bool = False
-    shape: Shape = field(default_factory=Shape)
+Figures = dict[str, float]
 
 
-def learning_rate(settings: Settings, step: int) -> float:
-    """Linear warm-up, then half a cosine down to a hundredth."""
-    if step < settings.warmup:
-        return settings.lr * (step + 1) / settings.warmup
-    part = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
-    return settings.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(part, 1.0))))
-
-
-def positions(size: int, anchors: int, rng: np.random.Generator) -> Tensor:
-    """Rate positions of a batch: anywhere on the scale, three in five on its middle part."""
-    last = anchors - 1
-    everywhere = rng.uniform(0, last, size)
-    middle = rng.uniform(0.2 * last, 0.8 * last, size)
-    return torch.from_numpy(np.where(rng.random(size) < 0.6, middle, everywhere).astype(np.float32))
+class UnstableError(InputError):
+    """Too many batches whose loss or gradient was not finite."""
 
 
 @dataclass
-class Loss:
-    """Loss of a batch and the figures that go into the log."""
+class State:
+    """Numbers that a resumed run goes on with, beside weights and moments."""
 
-    total: Tensor
-    bpp: float
-    hyper_bpp: float
-    rmse_db: float
-
-
-def loss_of(net: SarNet, x: Tensor, valid: Tensor, position: Tensor, *, bf16: bool, hard: bool) -> Loss:
-    """Bits per pixel + lambda * squared error in dB^2 over valid pixels, weighted by lambda^-1/2."""
-    out = net(x, position, autocast=bf16, hard=hard)
-    pixels = x.shape[2] * x.shape[3]
-    bpp = (out.y_bits + out.z_bits) / pixels
-    mse = ((out.x_hat - x) ** 2 * valid).sum((1, 2, 3)) / valid.sum((1, 2, 3)) * UNIT_DB**2
-    lambdas = lambda_at(position, net.shape.anchors)
-    total = ((bpp + lambdas * mse) * lambdas**-0.5).mean()
-    rates, hyper_rates, errors = (t.detach().mean() for t in (bpp, out.z_bits / pixels, mse))
-    return Loss(total, float(rates), float(hyper_rates), float(errors.sqrt()))
+    minutes: float = 0.0
+    skipped: int = 0
+    """Batches skipped because they were not finite."""
+    in_a_row: int = 0
+    """Of those, the ones right before this step."""
+    best: float = math.inf
+    """Lowest validation loss."""
+    stale: int = 0
+    """Validations since then."""
 
 
-def parameter_groups(net: SarNet) -> list[dict[str, object]]:
-    """Lapped kernels learn slowly (they start near their optimum), gains fast, CompressAI's quantiles not."""
-    slow = [p for name, p in net.named_parameters() if name.endswith(".lapped.weight")]
-    fast = [net.gain_log2, net.inverse_log2, net.scale_log2, net.hyper_gain_log2]
-    net.entropy_bottleneck.quantiles.requires_grad_(requires_grad=False)
-    special = {id(p) for p in slow + fast}
-    rest = [p for p in net.parameters() if p.requires_grad and id(p) not in special]
-    return [
-        {"params": rest, "factor": 1.0},
-        {"params": slow, "factor": 0.15},
-        {"params": fast, "factor": 2.0},
-    ]
+def learning_rate(settings: Settings, step: int) -> float:
+    """Linear warm-up, then what the schedule says: half a cosine down to a hundredth, or constant."""
+    if step < settings.warmup:
+        return settings.lr * (step + 1) / settings.warmup
+    if settings.schedule == "constant":
+        return settings.lr
+    part = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
+    return settings.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(part, 1.0))))
 
 
 def train(
@@ -96,8 +67,7 @@ def train(
     settings: Settings,
     *,
     max_minutes: float = math.inf,
-    start_from: Path | None = None,
-    progress: Callable[[int, dict[str, float]], None] | None = None,
+    progress: Callable[[int, Figures], None] | None = None,
 ) -> int:
     """Train until `settings.steps` or for `max_minutes`, whichever comes first; resume what lies in `out`.
 
@@ -106,9 +76,8 @@ def train(
     data : Path
         Packed scenes, see :mod:`sarcodec.train.data`.
     out : Path
-        Folder of the run: ``checkpoint.safetensors`` and ``log.csv``.
-    start_from : Path, optional
-        Checkpoint whose weights a new run starts from.
+        Folder of the run: ``checkpoint.safetensors``, ``log.csv``, and with validation
+        ``best.safetensors`` and ``validation.csv``.
     progress : callable, optional
         Called with the step and the running figures every 20 steps.
 
@@ -116,60 +85,198 @@ def train(
     -------
     int
         The step reached.
+
+    Raises
+    ------
+    InputError
+        The data or a checkpoint cannot be used.
+    UnstableError
+        Too many batches were not finite; the last checkpoint is kept.
     """
-    began = time.monotonic()
-    out.mkdir(parents=True, exist_ok=True)
-    scenes = PackedScenes(data, settings.crop)
-    torch.manual_seed(settings.seed)
-    net = SarNet(settings.shape)
-    optimiser = torch.optim.Adam(parameter_groups(net), lr=settings.lr)
-    saved, step = out / "checkpoint.safetensors", 0
-    if saved.exists():
-        step = checkpoint.load(saved, net, optimiser)
-    elif start_from is not None:
-        checkpoint.load(start_from, net, None)
-    else:
-        net.fit_deviation(scenes.batch(32, np.random.default_rng(settings.seed), augment=True)[0])
-    net.to(settings.device).to(memory_format=torch.channels_last).train()
-    running: list[tuple[float, ...]] = []
-    last_save = time.monotonic()
-    while step < settings.steps and time.monotonic() - began < 60 * max_minutes:
+    return Trainer(data, out, settings).run(60 * max_minutes, progress)
+
+
+class Trainer:
+    """One run in its folder."""
+
+    def __init__(self, data: Path, out: Path, settings: Settings) -> None:
+        self.began = time.monotonic()
+        self.out, self.settings = out, settings
+        out.mkdir(parents=True, exist_ok=True)
+        self.scenes, self.apart = scenes_of(data, settings)
+        torch.manual_seed(settings.seed)
+        self.recipe: Recipe = recipe_of(settings)
+        self.saved = out / "checkpoint.safetensors"
+        fresh = not self.saved.exists()
+        if fresh:
+            self.recipe.prepare(self.scenes)
+        net = self.recipe.net.to(settings.device).train()
+        if settings.shape.family != "residual" or settings.bf16:  # else slower on a CPU
+            net.to(memory_format=torch.channels_last)
+        self.optimiser = self.recipe.optimiser()
+        self.step = 0 if fresh else checkpoint.load(self.saved, net, self.optimiser)
+        self.state = State() if fresh else State(**checkpoint.state_of(self.saved))
+        self.began -= 60 * self.state.minutes
+        self.parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
+        if settings.compile:
+            compile_transforms(net, settings)
+        for name in ("log.csv", "validation.csv"):
+            log.cut(out / name, self.step)
+
+    def run(self, seconds: float, progress: Callable[[int, Figures], None] | None) -> int:
+        """Go on for that long."""
+        settings, state = self.settings, self.state
+        start = last_save = time.monotonic()
+        running: list[Figures] = []
+        while self.step < settings.steps and time.monotonic() - start < seconds and not self._stale():
+            figures = self._step()
+            self.step += 1
+            running += [figures] if figures else []
+            if self.step % TELL_EVERY == 0 and progress and running:
+                progress(self.step, mean(running[-TELL_EVERY:]) | {"skipped": state.skipped})
+            if self.step % LOG_EVERY == 0:
+                columns = ("loss", *self.recipe.columns)
+                row = mean(running) if running else dict.fromkeys(columns, math.nan)
+                lr = learning_rate(settings, self.step - 1)
+                log.add(
+                    self.out / "log.csv", self.step, self._minutes(), row | {"skipped": state.skipped}, lr
+                )
+                running.clear()
+            if self.apart is not None and self.step % settings.validate_every == 0:
+                self._validate()
+            if time.monotonic() - last_save >= 60 * settings.save_minutes:
+                self._save()
+                last_save = time.monotonic()
+        self._save()
+        samples.draw(self.out / "samples.png", self.recipe, self._shown())
+        return self.step
+
+    def _shown(self) -> Tensor:
+        """Crops for pictures: the first of the validation, or of the training scenes."""
+        if self.apart is not None:
+            return self.apart[0][: samples.COUNT].to(self.settings.device)
+        rng = np.random.default_rng(0)
+        x, _ = self.scenes.batch(samples.COUNT, rng, augment=False, level=self.recipe.level)
+        return x.to(self.settings.device)
+
+    def _step(self) -> Figures | None:
+        """Learn from one batch; None where it was skipped."""
+        settings, step = self.settings, self.step
         rng = np.random.default_rng([settings.seed, step])
         torch.manual_seed(int(rng.integers(2**62)))
-        x, valid = scenes.batch(settings.batch, rng, augment=True)
-        position = positions(settings.batch, settings.shape.anchors, rng)
+        x, valid = self.scenes.batch(settings.batch, rng, augment=settings.augment, level=self.recipe.level)
         lr = learning_rate(settings, step)
-        for group in optimiser.param_groups:
+        for group in self.optimiser.param_groups:
             group["lr"] = lr * group["factor"]
-        device = settings.device
-        hard = step >= settings.hard_from * settings.steps
-        loss = loss_of(
-            net, x.to(device), valid.to(device), position.to(device), bf16=settings.bf16, hard=hard
-        )
-        optimiser.zero_grad(set_to_none=True)
-        loss.total.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0, error_if_nonfinite=True)
-        optimiser.step()
-        step += 1
-        running.append((float(loss.total.detach()), loss.bpp, loss.hyper_bpp, loss.rmse_db))
-        if step % 20 == 0 and progress:
-            progress(step, dict(zip(COLUMNS[2:6], np.mean(running[-20:], axis=0).tolist(), strict=True)))
-        if step % 200 == 0:
-            _log(
-                out / "log.csv", step, (time.monotonic() - began) / 60, np.mean(running, axis=0).tolist(), lr
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = self.recipe.loss(x.to(settings.device), valid.to(settings.device), rng, step)
+        finite = bool(loss.total.isfinite())
+        if finite:
+            loss.total.backward()  # type: ignore[no-untyped-call]
+            finite = bool(torch.nn.utils.clip_grad_norm_(self.parameters, settings.clip).isfinite())
+        if not finite:
+            self._skip()
+            return None
+        self.optimiser.step()
+        self.state.in_a_row = 0
+        return figures_of(loss)
+
+    def _skip(self) -> None:
+        """Count a batch that was not finite; the optimiser has not seen it."""
+        state, settings = self.state, self.settings
+        self.optimiser.zero_grad(set_to_none=True)
+        state.skipped += 1
+        state.in_a_row += 1
+        steps = self.step + 1
+        many = steps >= FIRST_JUDGED and state.skipped > settings.skips_share * steps
+        if state.in_a_row > settings.skips_in_a_row or many:
+            raise UnstableError(
+                f"loss or gradient was not finite in {state.skipped} of {steps} batches, "
+                f"{state.in_a_row} of them in a row",
+                hint="Lower the learning rate, use float32 in place of bf16, or look for damaged scenes; "
+                f"{self.saved} still holds the last good weights.",
             )
-            running.clear()
-        if time.monotonic() - last_save > 120:
-            checkpoint.save(saved, net, optimiser, step, asdict(settings))
-            last_save = time.monotonic()
-    checkpoint.save(saved, net, optimiser, step, asdict(settings))
-    return step
+
+    def _validate(self) -> None:
+        """Validate, and keep the weights if they are the best so far."""
+        assert self.apart is not None
+        x, valid = self.apart
+        losses: list[Figures] = []
+        self.recipe.net.eval()
+        with torch.no_grad():
+            for part in range(0, x.shape[0], self.settings.batch):
+                some = slice(part, part + self.settings.batch)
+                moved = (t[some].to(self.settings.device) for t in (x, valid))
+                losses.append(figures_of(self.recipe.validate(*moved)))
+        self.recipe.net.train()
+        figures = mean(losses)
+        lr = learning_rate(self.settings, self.step - 1)
+        log.add(self.out / "validation.csv", self.step, self._minutes(), figures, lr)
+        if figures["loss"] < self.state.best:
+            self.state.best, self.state.stale = figures["loss"], 0
+            note: dict[str, object] = asdict(self.settings)
+            checkpoint.save(self.out / "best.safetensors", self.recipe.net, None, self.step, note)
+        else:
+            self.state.stale += 1
+
+    def _stale(self) -> bool:
+        return 0 < self.settings.patience <= self.state.stale
+
+    def _minutes(self) -> float:
+        return (time.monotonic() - self.began) / 60
+
+    def _save(self) -> None:
+        self.state.minutes = self._minutes()
+        settings: dict[str, object] = asdict(self.settings)
+        checkpoint.save(self.saved, self.recipe.net, self.optimiser, self.step, settings, asdict(self.state))
 
 
-def _log(path: Path, step: int, minutes: float, figures: list[float], lr: float) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(COLUMNS)
-        writer.writerow([step, f"{minutes:.2f}", *(f"{v:.5f}" for v in figures), f"{lr:.2e}"])
+def scenes_of(data: Path, settings: Settings) -> tuple[PackedScenes, tuple[Tensor, Tensor] | None]:
+    """Scenes to learn from, and the crops to validate on, (n, 1, crop, crop) each of x and valid, if any."""
+    level = "scene" if settings.recipe == "notes" else "crop"
+    held: PackedScenes | None = None
+
+    def keep(scenes: list[Scene]) -> list[Scene]:
+        if settings.holdout and not settings.validation and scenes:
+            scenes = split(scenes, settings.holdout, settings.seed)[0]
+        return subset(scenes, settings.subset, settings.seed)
+
+    scenes = PackedScenes(data, settings.crop, keep=keep, respeckle=settings.respeckle)
+    if settings.validation:
+        held = PackedScenes(Path(settings.validation), settings.crop)
+    elif settings.holdout:
+        held = PackedScenes(
+            data, settings.crop, keep=lambda found: split(found, settings.holdout, settings.seed)[1]
+        )
+    if held is None:
+        return scenes, None
+    return scenes, held.batch(VALIDATION_CROPS, np.random.default_rng(0), augment=False, level=level)
+
+
+def compile_transforms(net: nn.Module, settings: Settings) -> None:
+    """Compile g_a and g_s, if that works here; else warn and leave them as they are."""
+    parts = [net.get_submodule(name) for name in ("g_a", "g_s")]
+    try:
+        for part in parts:
+            part.compile()
+        x = torch.zeros(settings.batch, 1, settings.crop, settings.crop, device=settings.device)
+        with torch.autocast(settings.device, torch.bfloat16, enabled=settings.bf16):
+            y = parts[0](x)
+            modulation = parts[1].get_parameter("modulate")[:1] if parts[1].branch else None
+            parts[1](y, modulation).float().sum().backward()
+    except Exception as error:  # noqa: BLE001 - a compiler fails in many ways, and nothing depends on it
+        for part in parts:
+            part._compiled_call_impl = None  # noqa: SLF001
+        reason = str(error).strip().splitlines()
+        logger.warning("not compiled: %s", reason[0] if reason else type(error).__name__)
+    net.zero_grad(set_to_none=True)
+
+
+def figures_of(loss: Loss) -> Figures:
+    """The loss and its figures as one."""
+    return {"loss": float(loss.total.detach())} | loss.figures
+
+
+def mean(rows: list[Figures]) -> Figures:
+    """Mean of each figure."""
+    return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}

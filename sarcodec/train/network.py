@@ -10,15 +10,23 @@ from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from torch import Tensor, nn
 
 from sarcodec.model.families import transforms
-from sarcodec.model.hyper import CONTEXT_MAX, FRACTION, EntropyNetworks, Shape
+from sarcodec.model.hyper import CONTEXT_MAX, FRACTION, EntropyNetworks, GroupHead, Shape
 from sarcodec.model.integer import round_half_up, straight_through
 from sarcodec.model.levels import interpolate
 from sarcodec.model.quantise import RATE_WEIGHT
+from sarcodec.model.transforms import STRIDE
+from sarcodec.train.sensitivity import pixel_sensitivity
 
 UNIT_DB = 4.0
 """Decibels that one unit at the networks' input stands for."""
 LAMBDAS = (0.012, 3.0)
 """Rate-distortion weights, bits per pixel per dB^2, of the first and the last anchor."""
+LARGEST_UNIT = 10.0
+"""Octaves between a channel's deviation and its quantiser step that a model file can hold, and some room."""
+FARTHEST_MEAN = 2.0**15
+"""Deviations by which a latent's first mean may differ from 0: the integer networks hold no more."""
+CARRIED = 0.25
+"""Part of the image's variance that the latents of an untrained autoencoder count as carrying."""
 SCALE_MIN = 0.11
 """Smallest standard deviation of a latent, in quantiser steps."""
 
@@ -38,6 +46,15 @@ def lambda_at(position: Tensor, anchors: int) -> Tensor:
     return low * (high / low) ** (position / (anchors - 1))
 
 
+def _high_rate_gain(anchors: int) -> Tensor:
+    """log2 of quantiser steps in a unit of an orthonormal transform's latents at each anchor.
+
+    High-rate theory: a uniform quantiser of step D at entropy-coded rate has dD/dR = -ln2 D^2 / 6.
+    """
+    lambdas = lambda_at(torch.arange(anchors, dtype=torch.float32), anchors)
+    return torch.log2(UNIT_DB * torch.sqrt(lambdas * math.log(2) / 6))
+
+
 class SarNet(nn.Module):
     """A trainable codec of one shape."""
 
@@ -50,9 +67,7 @@ class SarNet(nn.Module):
         self.entropy = EntropyNetworks(shape)
         self.entropy_bottleneck = EntropyBottleneck(shape.hyper)
         self.gaussian = GaussianConditional(None, scale_bound=SCALE_MIN)
-        # High-rate theory: a uniform quantiser of step D at entropy-coded rate has dD/dR = -ln2 D^2 / 6.
-        lambdas = lambda_at(torch.arange(shape.anchors, dtype=torch.float32), shape.anchors)
-        gain = torch.log2(UNIT_DB * torch.sqrt(lambdas * math.log(2) / 6))
+        gain = _high_rate_gain(shape.anchors)
         self.gain_log2 = nn.Parameter(gain[:, None].repeat(1, shape.channels))
         self.inverse_log2 = nn.Parameter(-gain[:, None].repeat(1, shape.channels))
         self.scale_log2 = nn.Parameter(torch.zeros(shape.anchors, shape.channels))
@@ -61,8 +76,40 @@ class SarNet(nn.Module):
 
     @torch.no_grad()
     def fit_deviation(self, x: Tensor) -> None:
-        """Take each channel's standard deviation from the latents of `x`, shape (B, 1, H, W)."""
-        self.deviation_log2.copy_(torch.log2(self.g_a(x).std(dim=(0, 2, 3)).clamp(min=1e-3)))
+        """Take each channel's standard deviation from the latents of `x`, shape (B, 1, H, W).
+
+        An autoencoder's latents have no natural size: quantiser steps and means are fitted too. Channels that
+        hardly touch the pixels yet count as if all together carried a part of the image, `CARRIED`, so that
+        an untrained network starts with latents that are not lost among the quantiser's noise.
+        """
+        y = self.g_a(x)
+        self.deviation_log2.copy_(torch.log2(y.std(dim=(0, 2, 3)).clamp(min=1e-3)))
+        if self.shape.family != "lapped":
+            sensitivity = self.fit_steps(y)
+            carried = (sensitivity * torch.exp2(2 * self.deviation_log2)).sum() / STRIDE**2
+            lift = 0.5 * torch.log2((CARRIED * x.var() / carried).clamp(min=1))
+            self.gain_log2.add_(lift)
+            self.inverse_log2.sub_(lift)
+
+    @torch.no_grad()
+    def fit_steps(self, y: Tensor) -> Tensor:
+        """Make quantiser steps suit what latents `y`, shape (B, C, h, w), do to the pixels, and fit means.
+
+        Noise in the pixels is then spread over the channels as over those of an orthonormal transform. The
+        deviations must be known. Returns the sensitivity of the pixels to each channel, shape (C,).
+        """
+        deviation = torch.exp2(self.deviation_log2)
+        sensitivity = pixel_sensitivity(self.g_s, y, deviation)
+        gain = _high_rate_gain(self.shape.anchors).to(y.device)[:, None] + 0.5 * torch.log2(sensitivity)
+        unit = (gain + self.deviation_log2).clamp(-LARGEST_UNIT, LARGEST_UNIT)
+        gain = unit - self.deviation_log2
+        self.gain_log2.copy_(gain)
+        self.inverse_log2.copy_(-gain)
+        means = (y.mean(dim=(0, 2, 3)) / deviation).clamp(-FARTHEST_MEAN, FARTHEST_MEAN)
+        for head, start, size in zip(self.entropy.heads, self.shape.starts, self.shape.groups, strict=True):
+            assert isinstance(head, GroupHead)
+            head.out.bias[:size] = means[start : start + size]
+        return sensitivity
 
     def forward(self, x: Tensor, position: Tensor, *, autocast: bool, hard: bool = False) -> Output:
         """Code (B, 1, H, W) normalised dB at fractional anchor `position`, shape (B,).

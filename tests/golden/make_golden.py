@@ -1,6 +1,7 @@
-"""Make golden files with the toy model, of scenes made up here. Writes only what is missing.
+"""Make golden files with the toy models, of scenes made up here. Writes only what is missing.
 
 Each is a `.sarc` file, its pixels as the first decoder gave them (`.npz`), and an entry in `expected.json`.
+Those of the other families of transforms lie in `families/`, one a model and named like it.
 """
 
 from __future__ import annotations
@@ -143,11 +144,26 @@ CASES: tuple[Callable[[], Case], ...] = (
 )
 
 
-def encoded(case: Case) -> bytes:
+def toy_plain() -> Case:
+    cube = dn(150, 130, 12).astype(np.uint16)[None]
+    cube[0, 60:75, 40:95] = 0
+    return cube, meta_of(cube, nodata=0), 70, None, Quantity.DN
+
+
+def toy_residual() -> Case:
+    cube = (10 * np.log10(power(140, 165, 13))).astype(np.float32)[None]
+    return cube, meta_of(cube), 60, Scale.DB, Quantity.GAMMA0
+
+
+FAMILIES: tuple[Callable[[], Case], ...] = (toy_plain, toy_residual)
+"""Cases coded with the model of the same name."""
+
+
+def encoded(case: Case, model: str = TOY) -> bytes:
     """The `.sarc` file of a case."""
     cube, meta, quality, scale, quantity = case
     file, target = io.BytesIO(), _target(quality, None, None)
-    _encode(ArraySource(cube, meta), file, target, scale, quantity, TOY, "cpu", 1, silent)
+    _encode(ArraySource(cube, meta), file, target, scale, quantity, model, "cpu", 1, silent)
     return file.getvalue()
 
 
@@ -183,28 +199,36 @@ def invalid_of(cube: Array, meta: RasterMeta, scale: Scale) -> Array:
     return bad if meta.nodata is None else bad | (cube == meta.nodata)
 
 
-def main() -> None:
-    expected: dict[str, Any] = json.loads(EXPECTED.read_text()) if EXPECTED.exists() else {}
-    for make in CASES:
+def make_missing(folder: Path, cases: dict[Callable[[], Case], str]) -> None:
+    """Make the files that are not there yet, of cases and the models that code them."""
+    listing = folder / EXPECTED.name
+    expected: dict[str, Any] = json.loads(listing.read_text()) if listing.exists() else {}
+    for make, model in cases.items():
         name = make.__name__
-        path = HERE / f"{name}.sarc"
+        path = folder / f"{name}.sarc"
         if path.exists():
             continue
         case = make()
-        path.write_bytes(encoded(case))
-        with SarcDataset(io.BytesIO(path.read_bytes()), name, model=TOY, jobs=1) as coded:
+        path.write_bytes(encoded(case, model))
+        with SarcDataset(io.BytesIO(path.read_bytes()), name, model=model, jobs=1) as coded:
             scale = coded.decoder.header.scale
             invalid = invalid_of(case[0], case[1], scale)
             bits = case[0].view(f"u{case[0].dtype.itemsize}")[invalid]
             np.savez_compressed(
-                HERE / f"{name}.npz", pixels=coded.read(), invalid=np.packbits(invalid), invalid_bits=bits
+                folder / f"{name}.npz", pixels=coded.read(), invalid=np.packbits(invalid), invalid_bits=bits
             )
             expected[name] = {
                 "header": header_fields(coded),
                 "latents": latent_digests(coded),
                 "meta": json.loads(json.dumps(to_fields(coded.meta))),
             }
-    EXPECTED.write_text(json.dumps(expected, indent=1, sort_keys=True) + "\n")
+    listing.write_text(json.dumps(expected, indent=1, sort_keys=True) + "\n")
+
+
+def main() -> None:
+    (HERE / "families").mkdir(exist_ok=True)
+    make_missing(HERE, dict.fromkeys(CASES, TOY))
+    make_missing(HERE / "families", {make: str(HERE / f"{make.__name__}.safetensors") for make in FAMILIES})
 
 
 if __name__ == "__main__":

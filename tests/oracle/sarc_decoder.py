@@ -294,6 +294,7 @@ def _planes(cursor: Cursor, listed: list[int], shape: tuple[int, int]) -> Array:
 class Model:
     """Tensors and settings of a model file."""
 
+    family: str
     tensors: dict[str, Array]
     layers: list[int]
     groups: list[int]
@@ -313,8 +314,14 @@ def read_model(path: Path) -> Model:
     tensors = load_file(path)
     settings = json.loads(metadata["config"])
     shape = settings
-    digests = [part_digest(tensors, part, settings) for part in SETTINGS]
+    family = settings.get("family", "lapped")
+    require(family in SYNTHESES, "family")
+    keys: dict[str, tuple[str, ...]] = dict(SETTINGS)
+    if family != "lapped":
+        keys["synthesis/"] = tuple(sorted((*keys["synthesis/"], "base", "family")))
+    digests = [part_digest(tensors, part, {name: settings[name] for name in keys[part]}) for part in keys]
     return Model(
+        family,
         tensors,
         settings["layers"],
         shape["groups"],
@@ -334,7 +341,7 @@ SETTINGS = {
 
 def part_digest(tensors: dict[str, Array], part: str, settings: dict[str, Any]) -> bytes:
     """Digest of a part's settings and of the tensors whose names start with `part`."""
-    own = json.dumps({name: settings[name] for name in SETTINGS[part]}, separators=(",", ":"))
+    own = json.dumps(settings, separators=(",", ":"))
     sha = hashlib.sha256(own.encode("ascii") + b"\n")
     for name in sorted(tensors):
         if name.startswith(part):
@@ -521,41 +528,97 @@ def blocks_to_image(blocks: Array, side: int) -> Array:
     return image[half:-half, half:-half]
 
 
+def row_at(table: Array, level: int) -> Array:
+    """Row of a table of floats at a rate level."""
+    low = min(level // 256, len(table) - 2)
+    f = np.float32((level - 256 * low) / 256)
+    row: Array = table[low].astype(np.float32) * (1 - f) + table[low + 1].astype(np.float32) * f
+    return row
+
+
+def weight(model: Model, name: str) -> Array:
+    """A tensor of g_s."""
+    return model.tensors[f"synthesis/g_s.{name}"].astype(np.float32)
+
+
+def conv(model: Model, name: str, x: Array, pad: int = 0) -> Array:
+    """A convolution of g_s with its bias."""
+    return convolve(x, weight(model, f"{name}.weight"), weight(model, f"{name}.bias"), pad)
+
+
+def relu(x: Array) -> Array:
+    """The positive part."""
+    out: Array = np.maximum(x, 0)
+    return out
+
+
 def synthesise(model: Model, y_hat: Array, level: int) -> Array:
     """Latents of the whole raster to its pixels in network units, (16 h, 16 w) float32."""
-    low = min(level // 256, model.anchors - 2)
-    f = np.float32((level - 256 * low) / 256)
+    step = np.exp2(row_at(model.tensors["synthesis/inverse_log2"], level))
+    v = y_hat.astype(np.float32) * (step / 16)[:, None, None]
+    return SYNTHESES[model.family](model, v, level)
 
-    def weight(name: str) -> Array:
-        return model.tensors["synthesis/" + name].astype(np.float32)
 
-    def at_level(name: str) -> Array:
-        table = weight(name)
-        row: Array = table[low] * (1 - f) + table[low + 1] * f
-        return row
-
-    def conv(name: str, x: Array, pad: int = 0) -> Array:
-        return convolve(x, weight(f"g_s.{name}.weight"), weight(f"g_s.{name}.bias"), pad)
+def lapped(model: Model, v: Array, level: int) -> Array:
+    """The lapped family."""
 
     def residual(name: str, x: Array) -> Array:
-        return x + conv(f"{name}.conv1", np.maximum(conv(f"{name}.conv3", x, 1), 0))
+        return x + conv(model, f"{name}.conv1", relu(conv(model, f"{name}.conv3", x, 1)))
 
-    y = y_hat.astype(np.float32) * (np.exp2(at_level("inverse_log2")) / 16)[:, None, None]
-    image = blocks_to_image(convolve(y, weight("g_s.lapped.weight"), None, 1), 16)
+    image = blocks_to_image(convolve(v, weight(model, "lapped.weight"), None, 1), 16)
     gain = (1 / np.sin((np.arange(8) + 8.5) * math.pi / 32)).astype(np.float32)
     for axis in (image, image.T):
         axis[:8] *= gain[:, None]
         axis[-8:] *= gain[::-1, None]
     if "synthesis/g_s.join.weight" in model.tensors:
-        scale, shift = at_level("g_s.modulate").reshape(2, -1, 1, 1)
-        h = conv("join", y) * (1 + scale) + shift
+        scale, shift = row_at(weight(model, "modulate"), level).reshape(2, -1, 1, 1)
+        h = conv(model, "join", v) * (1 + scale) + shift
         for block in range(model.blocks[0]):
             h = residual(f"deep.{block}", h)
-        h = np.maximum(shuffle(conv("up", np.maximum(h, 0))), 0)
+        h = relu(shuffle(conv(model, "up", relu(h))))
         for block in range(model.blocks[1]):
             h = residual(f"wide.{block}", h)
-        image = image + blocks_to_image(conv("out", h, 1), 8)
+        image = image + blocks_to_image(conv(model, "out", h, 1), 8)
     return image
+
+
+def doubled(model: Model, name: str, x: Array) -> Array:
+    """A transposed convolution of stride 2 with its bias, (inputs, h, w) -> (outputs, 2 h, 2 w)."""
+    kernels = weight(model, f"{name}.weight")
+    size, (height, width) = kernels.shape[2], x.shape[1:]
+    out = np.zeros((kernels.shape[1], 2 * height + size, 2 * width + size), np.float32)
+    for u in range(size):
+        for v in range(size):
+            part = np.tensordot(kernels[:, :, u, v], x, (0, 0))
+            out[:, u : u + 2 * height : 2, v : v + 2 * width : 2] += part
+    margin = (size - 1) // 2
+    inner: Array = out[:, margin : margin + 2 * height, margin : margin + 2 * width]
+    inner += weight(model, f"{name}.bias")[:, None, None]
+    return inner
+
+
+def plain(model: Model, v: Array, _level: int) -> Array:
+    """The plain family."""
+    t = v
+    for n in (0, 2, 4):
+        t = relu(doubled(model, f"net.{n}", t))
+    image: Array = doubled(model, "net.6", t)[0]
+    return image
+
+
+def residual(model: Model, v: Array, _level: int) -> Array:
+    """The residual family."""
+    t = conv(model, "net.0", v)
+    for n in (1, 3, 5, 7):
+        block, up = f"net.{n}", f"net.{n + 1}"
+        t = t + conv(model, f"{block}.second", relu(conv(model, f"{block}.first", relu(t), 1)), 1)
+        beside = conv(model, f"{up}.skip", t).repeat(2, axis=1).repeat(2, axis=2)
+        t = beside + doubled(model, f"{up}.second", relu(conv(model, f"{up}.first", relu(t), 1)))
+    image: Array = conv(model, "net.9", t, 1)[0]
+    return image
+
+
+SYNTHESES = {"lapped": lapped, "plain": plain, "residual": residual}
 
 
 # Pixels

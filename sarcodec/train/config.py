@@ -1,0 +1,214 @@
+"""What a training run is made of: settings, and the TOML files that hold them."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sarcodec.errors import InputError, UsageError
+from sarcodec.model.hyper import FAMILIES, Shape
+
+RECIPES = ("rate-distortion", "notes")
+SCHEDULES = ("cosine", "constant")
+CROP_STEP = 64
+"""Pixels under one hyper-latent."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides the weights a run ends with, but for the machine it runs on."""
+
+    recipe: str = "rate-distortion"
+    """``rate-distortion``: bits and error at every rate. ``notes``: an autoencoder without a rate."""
+    steps: int = 20000
+    batch: int = 8
+    crop: int = 256
+    lr: float = 6e-4
+    warmup: int = 200
+    schedule: str = "cosine"
+    """After the warm-up: half a cosine down to a hundredth, or constant."""
+    weight_decay: float = 0.01
+    """Of AdamW; the rate-distortion recipe has Adam and none."""
+    clip: float = 1.0
+    """Largest norm of the gradient; infinity for no bound."""
+    hard_from: float = 0.75
+    """Part of the run after which symbols are those of the real encoder, and only the decoder learns."""
+    start_from: str = ""
+    """Checkpoint that a new run starts from; of one of another recipe, g_a and g_s alone."""
+    subset: float = 1.0
+    """Part of the training pixels to use, whole scenes."""
+    holdout: float = 0.0
+    """Part of the pixels to keep for validation, whole scenes, where no file is named for it."""
+    augment: bool = True
+    respeckle: float = 0.0
+    """Chance that a crop without speckle gets simulated speckle."""
+    seed: int = 1
+    device: str = "cpu"
+    bf16: bool = False
+    compile: bool = False
+    validation: str = ""
+    """Packed scenes to validate on."""
+    validate_every: int = 500
+    patience: int = 0
+    """Validations without a better loss before the run ends; 0 for never."""
+    skips_in_a_row: int = 20
+    skips_share: float = 0.05
+    """Batches that are not finite that end a run: more in a row, or a greater share from step 200 on."""
+    save_minutes: float = 2.0
+    shape: Shape = field(default_factory=Shape)
+    id: str = ""
+    """Of the model file to export."""
+
+
+MODEL = (
+    "family",
+    "base",
+    "groups",
+    "wide",
+    "deep",
+    "wide_blocks",
+    "deep_blocks",
+    "hyper",
+    "hidden",
+    "anchors",
+)
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "model": ("id", *MODEL),
+    "recipe": ("name", "lr", "warmup", "schedule", "weight_decay", "clip", "hard_from", "start_from"),
+    "data": ("crop", "batch", "subset", "holdout", "augment", "respeckle", "validation"),
+    "run": (
+        "steps",
+        "seed",
+        "bf16",
+        "compile",
+        "validate_every",
+        "patience",
+        "skips_in_a_row",
+        "skips_share",
+        "save_minutes",
+    ),
+}
+"""Keys of a configuration file by section; all but those of the shape are fields of `Settings`."""
+
+RANGES = {
+    **dict.fromkeys(("batch", "validate_every"), (1, math.inf)),
+    **dict.fromkeys(("hard_from", "subset", "holdout", "respeckle", "skips_share"), (0, 1)),
+    **dict.fromkeys(("steps", "seed", "warmup", "weight_decay", "patience"), (0, math.inf)),
+    **dict.fromkeys(("skips_in_a_row", "save_minutes"), (0, math.inf)),
+    "crop": (CROP_STEP, math.inf),
+}
+"""Least and greatest value of a setting."""
+
+
+def load(path: Path, **overrides: object) -> Settings:
+    """Settings from a configuration file.
+
+    Parameters
+    ----------
+    path : Path
+        A TOML file with some of the sections and keys of `SECTIONS`.
+    overrides
+        Fields of `Settings` that count in place of the file's.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    UsageError
+        It is not TOML, or has an unknown key or a value of a wrong type or out of range.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}", hint="Name a .toml file.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not a TOML file: {error}", hint="See docs/training.md.") from error
+    values: dict[str, Any] = {}
+    sizes: dict[str, Any] = {}
+    for section, table in document.items():
+        if section not in SECTIONS or not isinstance(table, dict):
+            raise _unknown(path, f"section [{section}]", tuple(SECTIONS))
+        for key, value in table.items():
+            if key not in SECTIONS[section]:
+                raise _unknown(path, f"key {key} in [{section}]", SECTIONS[section])
+            if section == "model" and key in MODEL:
+                sizes[key] = _typed(path, section, key, value, getattr(Shape(), key))
+            else:
+                name = "recipe" if key == "name" else key
+                values[name] = _typed(path, section, key, value, getattr(Settings(), name))
+    if sizes.get("family", "lapped") != "lapped":
+        sizes = {"wide": 0} | sizes
+    try:
+        shape = Shape(**sizes)
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}", hint="For example, in [model]: base = 32") from error
+    return checked(replace(Settings(), **(values | overrides), shape=shape), str(path))
+
+
+def checked(settings: Settings, where: str) -> Settings:
+    """`settings` as they are, if every value is within its range.
+
+    Raises
+    ------
+    UsageError
+        One is not; `where` is named in the message.
+    """
+    shape = settings.shape
+    one_of = {
+        "name": (settings.recipe, RECIPES),
+        "schedule": (settings.schedule, SCHEDULES),
+        "family": (shape.family, FAMILIES),
+    }
+    for key, (value, known) in one_of.items():
+        if value not in known:
+            raise UsageError(f"{where}: {key} = {value!r} is unknown", hint=f"Known: {', '.join(known)}.")
+    if settings.crop % CROP_STEP:
+        raise UsageError(
+            f"{where}: crop = {settings.crop} is not a multiple of {CROP_STEP}",
+            hint="For example: crop = 256",
+        )
+    for key, (low, high) in RANGES.items():
+        value = getattr(settings, key)
+        if not low <= value <= high:
+            between = f"below {low:g}" if high == math.inf else f"not within {low:g} .. {high:g}"
+            raise UsageError(f"{where}: {key} = {value} is {between}")
+    if not 0 < settings.lr < math.inf or not settings.clip > 0 or not settings.subset > 0:
+        named = f"lr = {settings.lr}, clip = {settings.clip}, subset = {settings.subset}"
+        raise UsageError(f"{where}: {named} must be positive")
+    if settings.recipe == "notes" and shape.family == "lapped":
+        raise UsageError(
+            f"{where}: the notes' recipe trains no lapped transform",
+            hint='Use family = "plain" or "residual", or the recipe "rate-distortion".',
+        )
+    if min(*shape.groups, shape.hyper, shape.hidden, shape.anchors - 1) < 1:
+        raise UsageError(
+            f"{where}: groups, hyper and hidden must be positive and anchors at least 2",
+            hint="For example: groups = [16]",
+        )
+    return settings
+
+
+def _typed(path: Path, section: str, key: str, value: object, like: object) -> object:
+    """`value` as the type that `like` has."""
+    if isinstance(like, tuple):
+        if isinstance(value, list) and value and all(type(item) is int for item in value):
+            return tuple(value)
+        kind = "a list of whole numbers"
+    elif isinstance(like, bool) or not isinstance(like, int | float):
+        if type(value) is type(like):
+            return value
+        kind = "true or false" if isinstance(like, bool) else "a text in quotes"
+    elif type(value) is int and abs(value) < 2**53:
+        return type(like)(value)
+    elif isinstance(like, float) and isinstance(value, float):
+        return value
+    else:
+        kind = "a number" if isinstance(like, float) else "a whole number"
+    raise UsageError(f"{path}: {key} in [{section}] is {value!r}, not {kind}", hint="See docs/training.md.")
+
+
+def _unknown(path: Path, what: str, known: tuple[str, ...]) -> UsageError:
+    return UsageError(f"{path}: unknown {what}", hint=f"Known: {', '.join(known)}.")

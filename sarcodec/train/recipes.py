@@ -1,0 +1,258 @@
+"""What a run minimises: the notes' recipe (an autoencoder without a rate) and rate + lambda * distortion."""
+
+from __future__ import annotations
+
+import abc
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sarcodec.model.families import transforms
+from sarcodec.model.hyper import Shape
+from sarcodec.train import checkpoint
+from sarcodec.train.config import Settings
+from sarcodec.train.data import PackedScenes
+from sarcodec.train.network import UNIT_DB, SarNet, lambda_at
+from sarcodec.train.ssim import ssim
+
+PERCENTILES = (1, 99)
+"""Of the training pixels about their scene's mean: what the notes' recipe scales to 0 and 1."""
+SAMPLE = 256
+"""Crops whose pixels the percentiles are taken from."""
+
+
+@dataclass
+class Loss:
+    """Loss of a batch and the figures that go into the log."""
+
+    total: Tensor
+    figures: dict[str, float]
+
+
+def ends_of(scenes: PackedScenes, seed: int) -> tuple[float, float]:
+    """1st and 99th percentile of valid pixels about the mean of their scene, dB, from a seeded sample."""
+    x, valid = scenes.batch(SAMPLE, np.random.default_rng([seed, 2**40]), augment=False, level="scene")
+    low, high = np.percentile(x[valid > 0].numpy() * UNIT_DB, PERCENTILES)
+    return float(low), float(high)
+
+
+class Autoencoder(nn.Module):
+    """g_a and g_s of a shape, without quantisation or rate, and the decibels that the loss calls 0 and 1."""
+
+    low_db: Tensor
+    high_db: Tensor
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.g_a, self.g_s = transforms(shape)
+        self.register_buffer("low_db", torch.tensor(-1.0))
+        self.register_buffer("high_db", torch.tensor(1.0))
+
+    def clipped(self, x: Tensor) -> Tensor:
+        """Input in units of UNIT_DB, clipped to the two ends."""
+        return x.clamp(self.low_db / UNIT_DB, self.high_db / UNIT_DB)
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """Units of UNIT_DB to a scale where the ends are 0 and 1."""
+        return (x * UNIT_DB - self.low_db) / (self.high_db - self.low_db)
+
+    def forward(self, x: Tensor, *, autocast: bool) -> Tensor:
+        """(B, 1, H, W) in units of UNIT_DB about the scene's mean, clipped; returns the like, float32."""
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=autocast):
+            x_hat: Tensor = self.g_s(self.g_a(x), None)
+        return x_hat.float()
+
+
+class Recipe(abc.ABC):
+    """A network and how it is trained.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Figures of a step, beside its loss.
+    level : str
+        What crops are shifted by, see `PackedScenes.batch`.
+    """
+
+    columns: tuple[str, ...]
+    level: str
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @property
+    @abc.abstractmethod
+    def net(self) -> nn.Module:
+        """The network; it has g_a and g_s."""
+
+    @abc.abstractmethod
+    def optimiser(self) -> torch.optim.Optimizer:
+        """A new optimiser; its groups have a `factor` on the learning rate."""
+
+    @abc.abstractmethod
+    def prepare(self, scenes: PackedScenes) -> None:
+        """Set what a new network takes from the data."""
+
+    @abc.abstractmethod
+    def loss(self, x: Tensor, valid: Tensor, rng: np.random.Generator, step: int) -> Loss:
+        """Loss of a batch, shapes (B, 1, H, W), on the network's device."""
+
+    @abc.abstractmethod
+    def validate(self, x: Tensor, valid: Tensor) -> Loss:
+        """Loss and figures that can be compared between steps, of one batch."""
+
+    @abc.abstractmethod
+    def rebuild(self, x: Tensor) -> dict[str, Tensor]:
+        """Pictures of (B, 1, H, W) by a title: what went in first, then what comes back."""
+
+
+class Notes(Recipe):
+    """AdamW on 0.5 MSE + 0.5 (1 - SSIM) of pixels that are clipped and scaled to [0, 1]."""
+
+    columns = ("mse", "ssim", "psnr", "rmse_db")
+    level = "scene"
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._net = Autoencoder(settings.shape)
+
+    @property
+    def net(self) -> Autoencoder:
+        """The autoencoder."""
+        return self._net
+
+    def optimiser(self) -> torch.optim.Optimizer:
+        """AdamW over everything."""
+        groups = [{"params": list(self.net.parameters()), "factor": 1.0}]
+        return torch.optim.AdamW(groups, lr=self.settings.lr, weight_decay=self.settings.weight_decay)
+
+    def prepare(self, scenes: PackedScenes) -> None:
+        """Take the percentiles, and the weights of another run where one is named."""
+        if self.settings.start_from:
+            checkpoint.start(Path(self.settings.start_from), self.net)
+        low, high = ends_of(scenes, self.settings.seed)
+        self.net.low_db.fill_(low)
+        self.net.high_db.fill_(high)
+
+    def loss(self, x: Tensor, valid: Tensor, rng: np.random.Generator, step: int) -> Loss:
+        """The notes' loss; nothing is random and every step alike."""
+        del rng, step
+        x = self.net.clipped(x)
+        out = self.net.scaled(self.net(x, autocast=self.settings.bf16))
+        target = self.net.scaled(x)
+        squares = torch.where(valid > 0, (out - target) ** 2, 0.0)
+        mse = (squares.sum((1, 2, 3)) / valid.sum((1, 2, 3))).mean()
+        similarity = ssim(out, target, valid).mean()
+        error = float(mse.detach())
+        span = float(self.net.high_db - self.net.low_db)
+        figures = {
+            "mse": error,
+            "ssim": float(similarity.detach()),
+            "psnr": -10 * math.log10(max(error, 1e-12)) if math.isfinite(error) else math.nan,
+            "rmse_db": span * math.sqrt(error) if error >= 0 else math.nan,
+        }
+        return Loss(0.5 * mse + 0.5 * (1 - similarity), figures)
+
+    def validate(self, x: Tensor, valid: Tensor) -> Loss:
+        """The same loss."""
+        return self.loss(x, valid, np.random.default_rng(0), 0)
+
+    def rebuild(self, x: Tensor) -> dict[str, Tensor]:
+        """What comes back, beside what went in, clipped."""
+        x = self.net.clipped(x)
+        return {"clipped input": x, "reconstruction": self.net(x, autocast=False)}
+
+
+def positions(size: int, anchors: int, rng: np.random.Generator) -> Tensor:
+    """Rate positions of a batch: anywhere on the scale, three in five on its middle part."""
+    last = anchors - 1
+    everywhere = rng.uniform(0, last, size)
+    middle = rng.uniform(0.2 * last, 0.8 * last, size)
+    return torch.from_numpy(np.where(rng.random(size) < 0.6, middle, everywhere).astype(np.float32))
+
+
+def loss_of(net: SarNet, x: Tensor, valid: Tensor, position: Tensor, *, bf16: bool, hard: bool) -> Loss:
+    """Bits per pixel + lambda * squared error in dB^2 over valid pixels, weighted by lambda^-1/2."""
+    out = net(x, position, autocast=bf16, hard=hard)
+    pixels = x.shape[2] * x.shape[3]
+    bpp = (out.y_bits + out.z_bits) / pixels
+    mse = ((out.x_hat - x) ** 2 * valid).sum((1, 2, 3)) / valid.sum((1, 2, 3)) * UNIT_DB**2
+    lambdas = lambda_at(position, net.shape.anchors)
+    total = ((bpp + lambdas * mse) * lambdas**-0.5).mean()
+    rates, hyper_rates, errors = (t.detach().mean() for t in (bpp, out.z_bits / pixels, mse))
+    return Loss(
+        total, {"bpp": float(rates), "hyper_bpp": float(hyper_rates), "rmse_db": float(errors.sqrt())}
+    )
+
+
+def parameter_groups(net: SarNet) -> list[dict[str, object]]:
+    """Lapped kernels learn slowly (they start near their optimum), gains fast, CompressAI's quantiles not."""
+    slow = [p for name, p in net.named_parameters() if name.endswith(".lapped.weight")]
+    fast = [net.gain_log2, net.inverse_log2, net.scale_log2, net.hyper_gain_log2]
+    net.entropy_bottleneck.quantiles.requires_grad_(requires_grad=False)
+    special = {id(p) for p in slow + fast}
+    rest = [p for p in net.parameters() if p.requires_grad and id(p) not in special]
+    return [
+        {"params": rest, "factor": 1.0},
+        {"params": slow, "factor": 0.15},
+        {"params": fast, "factor": 2.0},
+    ]
+
+
+class RateDistortion(Recipe):
+    """Adam on bits per pixel + lambda * squared error, over a continuum of rates."""
+
+    columns = ("bpp", "hyper_bpp", "rmse_db")
+    level = "crop"
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._net = SarNet(settings.shape)
+
+    @property
+    def net(self) -> SarNet:
+        """The codec."""
+        return self._net
+
+    def optimiser(self) -> torch.optim.Optimizer:
+        """Adam, with three paces."""
+        return torch.optim.Adam(parameter_groups(self.net), lr=self.settings.lr)
+
+    def prepare(self, scenes: PackedScenes) -> None:
+        """Take what fits of another run where one is named; deviations and steps then come from the data."""
+        x, _ = scenes.batch(32, np.random.default_rng(self.settings.seed), augment=True)
+        start = self.settings.start_from
+        if not (start and checkpoint.start(Path(start), self.net)):
+            self.net.fit_deviation(x)
+
+    def loss(self, x: Tensor, valid: Tensor, rng: np.random.Generator, step: int) -> Loss:
+        """Loss at random rates; late in the run with the encoder's own choices."""
+        position = positions(x.shape[0], self.settings.shape.anchors, rng).to(x.device)
+        hard = step >= self.settings.hard_from * self.settings.steps
+        return loss_of(self.net, x, valid, position, bf16=self.settings.bf16, hard=hard)
+
+    def validate(self, x: Tensor, valid: Tensor) -> Loss:
+        """Loss at rates spread over the scale, with the encoder's own choices."""
+        torch.manual_seed(0)
+        position = torch.linspace(0, self.settings.shape.anchors - 1, x.shape[0], device=x.device)
+        return loss_of(self.net, x, valid, position, bf16=self.settings.bf16, hard=True)
+
+    def rebuild(self, x: Tensor) -> dict[str, Tensor]:
+        """At a low, a middle and a high rate."""
+        out = {"input": x}
+        for part in (0.2, 0.5, 0.8):
+            position = torch.full((x.shape[0],), part * (self.settings.shape.anchors - 1), device=x.device)
+            coded = self.net(x, position, autocast=False, hard=True)
+            bpp = float((coded.y_bits + coded.z_bits).mean()) / (x.shape[2] * x.shape[3])
+            out[f"{bpp:.2f} bpp"] = coded.x_hat
+        return out
+
+
+def recipe_of(settings: Settings) -> Recipe:
+    """The recipe that the settings name, its network freshly initialised."""
+    return Notes(settings) if settings.recipe == "notes" else RateDistortion(settings)
