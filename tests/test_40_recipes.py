@@ -157,7 +157,7 @@ def test_crops_about_the_mean_of_the_scene_are_its_pixels_in_one_of_eight_positi
     x, _ = scenes.batch(40, np.random.default_rng(7), augment=True, level="scene")
     db = x[:, 0].numpy() * UNIT_DB + ramp.mean()
     assert db.min() >= ramp.min() - 0.01 and db.max() <= ramp.max() + 0.01
-    slopes = {tuple(np.round([d[1, 0] - d[0, 0], d[0, 1] - d[0, 0]], 1)) for d in db}
+    slopes = {tuple(round(float(v), 1) for v in (d[1, 0] - d[0, 0], d[0, 1] - d[0, 0])) for d in db}
     signs = [(s * a, t * b) for a, b in ((0.1, 0.8), (0.8, 0.1)) for s in (1, -1) for t in (1, -1)]
     assert slopes == set(signs)
 

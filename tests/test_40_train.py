@@ -41,7 +41,7 @@ with warnings.catch_warnings():
 
 TINY = Shape(groups=(16, 8), wide=4, deep=4, wide_blocks=1, deep_blocks=1, hyper=4, hidden=8, anchors=3)
 SETTINGS = Settings(steps=12, batch=2, crop=64, lr=2e-3, warmup=3, shape=TINY)
-SMALL = Shape(groups=(4,), family="residual", base=4, wide=0)
+SMALL = Shape(groups=(4,), family="residual", base=2, wide=0)
 NOTES = replace(SETTINGS, recipe="notes", shape=SMALL)
 
 
@@ -64,6 +64,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_tif(folder / "in" / "rtc" / "b.tif", bordered[None], nodata=0)
     assert pack_folder(folder / "in", folder / "packed.npy") == 3
     return folder / "packed.npy"
+
+
+@pytest.fixture(autouse=True)
+def few_crops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Validation on 4 crops takes next to no time."""
+    monkeypatch.setattr("sarcodec.train.loop.VALIDATION_CROPS", 4)
 
 
 def test_codes_hold_decibels_to_half_a_step() -> None:
@@ -183,7 +189,7 @@ def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(
 
 
 @RECIPES
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_run_killed_at_any_moment_ends_with_the_weights_of_an_unbroken_one(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings, seed: int
 ) -> None:
@@ -262,18 +268,19 @@ def test_a_batch_that_is_not_finite_is_skipped_and_counted(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings, where: str
 ) -> None:
     settings = replace(settings, steps=6, save_minutes=0.0)
-    skipped, weights = [], []
+    skipped: list[float] = []
+    weights: dict[int, dict[str, Tensor]] = {}
 
     def tell(step: int, figures: dict[str, float]) -> None:
         skipped.append(figures["skipped"])
-        weights.append(state(tmp_path / "run"))
+        if step > 1:  # told before the weights of this step are saved
+            weights[step - 1] = state(tmp_path / "run")
 
     monkeypatch.setattr(loop, "TELL_EVERY", 1)
     monkeypatch.setattr(loop, "LOG_EVERY", 6)
     with monkeypatch.context() as patch:
         poison(patch, {3}, where)
         assert loop.train(data, tmp_path / "run", settings, progress=tell) == 6
-    # told after a step but before its weights are saved: those of call k are the weights after k steps
     assert skipped == [0, 0, 0, 1, 1, 1]
     before, after = weights[3], weights[4]
     assert [name for name in before if not torch.equal(before[name], after[name])] == []

@@ -138,13 +138,15 @@ def train(
     make_folder(output)
     packed = _packed(data, output, quiet=quiet)
     from sarcodec.errors import InputError
-    from sarcodec.train import curves, loop
+    from sarcodec.train import curves, loop, samples
 
     latest: dict[str, float] = {}
     with _figures(settings, latest, quiet=quiet) as show:
         reached = loop.train(packed, output, settings, max_minutes=max_minutes, progress=show)
     with suppress(InputError):  # a short run has no curve yet
         curves.draw(output)
+    with suppress(InputError):
+        samples.draw(output, packed, settings)
     if export is not None:
         _export(packed, output, export, settings, quiet=quiet)
     if not quiet:

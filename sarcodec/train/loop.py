@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from sarcodec.errors import InputError
-from sarcodec.train import checkpoint, log, samples
+from sarcodec.train import checkpoint, log
 from sarcodec.train.config import Settings
 from sarcodec.train.data import PackedScenes, Scene
 from sarcodec.train.recipes import Loss, Recipe, recipe_of
@@ -148,16 +148,7 @@ class Trainer:
                 self._save()
                 last_save = time.monotonic()
         self._save()
-        samples.draw(self.out / "samples.png", self.recipe, self._shown())
         return self.step
-
-    def _shown(self) -> Tensor:
-        """Crops for pictures: the first of the validation, or of the training scenes."""
-        if self.apart is not None:
-            return self.apart[0][: samples.COUNT].to(self.settings.device)
-        rng = np.random.default_rng(0)
-        x, _ = self.scenes.batch(samples.COUNT, rng, augment=False, level=self.recipe.level)
-        return x.to(self.settings.device)
 
     def _step(self) -> Figures | None:
         """Learn from one batch; None where it was skipped."""

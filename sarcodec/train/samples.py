@@ -6,31 +6,46 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from sarcodec.atomic import replacing
-from sarcodec.train.recipes import Recipe
+from sarcodec.errors import InputError
+from sarcodec.train import checkpoint
+from sarcodec.train.config import Settings
+from sarcodec.train.loop import scenes_of
+from sarcodec.train.recipes import recipe_of
 
 COUNT = 4
 """Crops to show."""
 
 
-def draw(path: Path, recipe: Recipe, x: Tensor) -> None:
-    """Draw crops, shape (n, 1, H, W), and their reconstructions as a PNG: a row for each crop.
+def draw(run: Path, data: Path, settings: Settings) -> Path:
+    """Draw crops and what the network of a run makes of them, as ``samples.png`` in its folder.
 
-    All pictures of a row have one grey scale, from the 1st to the 99th percentile of the input.
+    A row for each crop, on one grey scale from the 1st to the 99th percentile of the input. They are
+    those of the validation, or else training crops.
+
+    Raises
+    ------
+    InputError
+        There is no checkpoint, or the scenes cannot be read.
     """
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    was_training = recipe.net.training
+    saved = run / "checkpoint.safetensors"
+    if not saved.exists():
+        raise InputError(f"no checkpoint {saved}", hint="Train first.")
+    recipe = recipe_of(settings)
+    checkpoint.load(saved, recipe.net, None)
+    scenes, apart = scenes_of(data, settings)
+    if apart is None:
+        apart = scenes.batch(COUNT, np.random.default_rng(0), augment=False, level=recipe.level)
     recipe.net.eval()
     torch.manual_seed(0)
     with torch.no_grad():
-        columns = {title: t[:, 0].float().cpu().numpy() for title, t in recipe.rebuild(x).items()}
-    recipe.net.train(was_training)
+        columns = {title: t[:, 0].numpy() for title, t in recipe.rebuild(apart[0][:COUNT]).items()}
     first = next(iter(columns.values()))
     rows = len(first)
     size = (2.4 * len(columns), 2.4 * rows + 0.3)
@@ -42,6 +57,8 @@ def draw(path: Path, recipe: Recipe, x: Tensor) -> None:
             axis.set_axis_off()
             if row == 0:
                 axis.set_title(title, fontsize=9)
+    path = run / "samples.png"
     with replacing(path, overwrite=True) as partial:
         figure.savefig(partial, format="png", dpi=120)
     plt.close(figure)
+    return path
