@@ -196,6 +196,8 @@ def test_the_models_own_calls_agree_with_its_transforms(toy: Model) -> None:
     top = toy.synthesise(np.rint(y * 16).astype(np.int32), toy.top_level)
     scaled = np.rint(y * 16) / 16 * 2.0 ** toy.inverse_log2[-1].numpy()[:, None, None]
     with torch.no_grad():
-        again = toy.g_s(torch.from_numpy(scaled).float()[None], toy.g_s.modulate[-1:])[0, 0].numpy()
+        again = toy.g_s(torch.from_numpy(scaled).float()[None], toy.g_s.get_parameter("modulate")[-1:])[
+            0, 0
+        ].numpy()
     assert top.shape == (48, 32)
     assert np.allclose(top, again, atol=1e-5)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import torch
 from safetensors.torch import load_file
 
@@ -17,6 +18,8 @@ from sarcodec.cli import main
 from sarcodec.cli import train as command
 from sarcodec.packing import to_codes
 from testing.commands import finish, fork
+from testing.files import UTM, tiff
+from testing.scenes import dn
 
 CONFIG = """
 [model]
@@ -170,12 +173,24 @@ def test_a_wrong_configuration_is_one_error_and_leaves_nothing(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_network_without_a_rate_is_not_exported(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_run_without_a_rate_is_exported_with_its_best_weights_and_codes_rasters(
+    data: Path, tmp_path: Path
 ) -> None:
-    export = ("--export", tmp_path / "m.safetensors")
-    assert main(train(data, tmp_path / "run", config(tmp_path, NOTES, 1), *export)) == 2
-    assert "rate-distortion" in capsys.readouterr().err
+    run, model = tmp_path / "run", tmp_path / "m.safetensors"
+    file = config(tmp_path, NOTES, 6)  # validated at step 4
+    assert main(train(data, run, file, "--export", model, "--id", "mine")) == 0
+    best, last = (load_file(run / f"{name}.safetensors") for name in ("best", "checkpoint"))
+    name = "g_s.net.0.weight"
+    exported = load_file(model)[f"synthesis/{name}"]
+    assert torch.equal(exported, best[f"net/{name}"].half())
+    assert not torch.equal(exported, last[f"net/{name}"].half())
+    scene, coded, back = (tmp_path / f"x{suffix}" for suffix in (".tif", ".sarc", ".back.tif"))
+    tiff(scene, dn((70, 90), 3), **UTM)
+    assert main(["encode", str(scene), "-o", str(coded), "--model", str(model), "-q", "80", "--quiet"]) == 0
+    assert main(["decode", str(coded), "-o", str(back), "--model", str(model), "--quiet"]) == 0
+    with rasterio.open(scene) as there, rasterio.open(back) as again:
+        assert again.crs == there.crs and again.transform == there.transform
+        assert again.read().shape == there.read().shape
 
 
 @pytest.mark.parametrize(

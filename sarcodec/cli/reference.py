@@ -45,12 +45,14 @@ def parameters(command: Callable[..., Any]) -> Iterator[Parameter]:
         # In Annotated, typer keeps the first of the names where a default would stand.
         named = [info.default] if isinstance(info.default, str) else []
         names = [*named, *(info.param_decls or ())] or ["--" + name.replace("_", "-")]
+        names = [one for both in names for one in both.split("/")]
+        is_flag = bool in (annotation, *get_args(annotation))
         text = info.help or ""
         if parameter.default is inspect.Parameter.empty:
             text += " Required."
-        elif parameter.default is not None and annotation is not bool and "[default:" not in text:
+        elif parameter.default is not None and not is_flag and "[default:" not in text:
             text += f" Default: {parameter.default}."
-        kind = "" if annotation is bool else info.metavar or _kind(annotation)
+        kind = "" if is_flag else info.metavar or _kind(annotation)
         yield Parameter(", ".join(names), kind, info.rich_help_panel or "", text, is_argument=False)
 
 

@@ -169,16 +169,11 @@ def _settings(config: Path | None, device: Device, **options: object) -> Setting
 
 def _check(settings: Settings, output: Path, export: Path | None, *, overwrite: bool) -> None:
     """Refuse what would fail after hours."""
-    from sarcodec.errors import InputError, UsageError
+    from sarcodec.errors import InputError
 
     if export is not None:
         from sarcodec.atomic import check_target
 
-        if settings.recipe == "notes":
-            raise UsageError(
-                "--export needs the recipe rate-distortion",
-                hint="A network without a rate needs its steps and tables fitted: see docs/models.md.",
-            )
         check_target(export, overwrite=overwrite)
     start = settings.start_from
     if start and not Path(start).is_file() and not (output / "checkpoint.safetensors").exists():
@@ -248,18 +243,16 @@ def _summary(figures: dict[str, float]) -> str:
 
 
 def _export(packed: Path, output: Path, export: Path, settings: Settings, *, quiet: bool) -> None:
-    """Write the run's network as a model file."""
+    """Write the best network of the run as a model file; the last one where nothing was validated."""
     from sarcodec.train import checkpoint
-    from sarcodec.train.calibrate import calibrate
-    from sarcodec.train.data import PackedScenes
-    from sarcodec.train.network import SarNet
+    from sarcodec.train.calibrate import scenes_to_fit
+    from sarcodec.train.recipes import recipe_of
 
-    net = SarNet(settings.shape)
-    checkpoint.load(output / "checkpoint.safetensors", net, None)
+    recipe, best = recipe_of(settings), output / "best.safetensors"
+    checkpoint.load(best if best.exists() else output / "checkpoint.safetensors", recipe.net, None)
     with console.progress(quiet=quiet) as tick:
-        calibrate(
-            net,
-            PackedScenes(packed, settings.crop),
+        recipe.export(
+            scenes_to_fit(packed, settings.crop),
             export,
             id=settings.id or export.stem,
             progress=lambda done, total: tick("fit tables", done, total),

@@ -34,6 +34,15 @@ from sarcodec.train.network import SarNet
 
 PRIOR_WEIGHT = 40.0
 """Symbols that the Gaussian counts for in a fitted table."""
+CROP = 256
+"""Pixels a side of crops that tables are fitted to: smaller ones are mostly edge to the entropy networks."""
+
+
+def scenes_to_fit(path: Path, crop: int) -> PackedScenes:
+    """Packed scenes in crops of CROP pixels a side if any is as large, else of `crop`."""
+    scenes = PackedScenes(path, crop)
+    large = any(min(scene.height, scene.width) >= CROP for scene in scenes.scenes)
+    return PackedScenes(path, CROP) if large else scenes
 
 
 class Census:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +15,14 @@ from torch import Tensor, nn
 from sarcodec.model.families import transforms
 from sarcodec.model.hyper import Shape
 from sarcodec.train import checkpoint
+from sarcodec.train.calibrate import calibrate
 from sarcodec.train.config import Settings
 from sarcodec.train.data import PackedScenes
 from sarcodec.train.network import UNIT_DB, SarNet, lambda_at
+from sarcodec.train.posthoc import posthoc
 from sarcodec.train.ssim import ssim
+
+Progress = Callable[[int, int], None]
 
 PERCENTILES = (1, 99)
 """Of the training pixels about their scene's mean: what the notes' recipe scales to 0 and 1."""
@@ -110,6 +115,10 @@ class Recipe(abc.ABC):
     def rebuild(self, x: Tensor) -> dict[str, Tensor]:
         """Pictures of (B, 1, H, W) by a title: what went in first, then what comes back."""
 
+    @abc.abstractmethod
+    def export(self, scenes: PackedScenes, path: Path, *, id: str, progress: Progress) -> None:  # noqa: A002
+        """Write the network as a model file whose tables fit `scenes`."""
+
 
 class Notes(Recipe):
     """AdamW on 0.5 MSE + 0.5 (1 - SSIM) of pixels that are clipped and scaled to [0, 1]."""
@@ -166,6 +175,11 @@ class Notes(Recipe):
         """What comes back, beside what went in, clipped."""
         x = self.net.clipped(x)
         return {"clipped input": x, "reconstruction": self.net(x, autocast=False)}
+
+    def export(self, scenes: PackedScenes, path: Path, *, id: str, progress: Progress) -> None:  # noqa: A002
+        """Quantiser steps are fitted too: the network has none."""
+        net = self.net
+        posthoc(net.g_a, net.g_s, net.shape, scenes, path, id=id, progress=progress)
 
 
 def positions(size: int, anchors: int, rng: np.random.Generator) -> Tensor:
@@ -251,6 +265,10 @@ class RateDistortion(Recipe):
             bpp = float((coded.y_bits + coded.z_bits).mean()) / (x.shape[2] * x.shape[3])
             out[f"{bpp:.2f} bpp"] = coded.x_hat
         return out
+
+    def export(self, scenes: PackedScenes, path: Path, *, id: str, progress: Progress) -> None:  # noqa: A002
+        """Steps and entropy networks are those of the training."""
+        calibrate(self.net, scenes, path, id=id, progress=progress)
 
 
 def recipe_of(settings: Settings) -> Recipe:
