@@ -195,9 +195,17 @@ def test_recipes_of_one_network_are_compared_at_equal_bytes() -> None:
         "0.1000",
         "19.00",
         "+2.50",
+        "18.00",
+        "+2.50",
     ]
     alone = modelpage.recipes(document(new))
     assert "No network" in alone
+
+
+def test_the_gap_to_jpeg_2000_is_what_the_latents_lack_and_what_coding_costs() -> None:
+    row = cells(modelpage.gaps(document(model("resnet-lite-16x", 20.0))), "`resnet-lite-16x`")
+    assert row[1:5] == ["16", "-2.00", "-1.00", "-3.00"]  # 23 not rounded, 22 as a file, against 25
+    assert row[5:] == ["-2.00", "-1.00", "-3.00", "0.400"]
 
 
 def test_a_page_is_filled_between_its_markers_and_nowhere_else() -> None:
