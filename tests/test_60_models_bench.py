@@ -195,6 +195,7 @@ def test_recipes_of_one_network_are_compared_at_equal_bytes() -> None:
         "0.1000",
         "19.00",
         "+2.50",
+        "+2.50",
         "18.00",
         "+2.50",
     ]

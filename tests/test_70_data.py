@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import sarcodec
+from sarcodec import zoo
 from sarcodec.io.raster import RasterSource
 from sarcodec.radiometry import to_db, valid_mask
 from sarcodec.scan import scale_of
@@ -18,11 +19,19 @@ DATA = os.environ.get("SARCODEC_DATA")
 SCENES = sorted(Path(DATA).glob("test/*/*.tif")) if DATA else []
 
 
+FIRST = list({path.parent: path for path in reversed(SCENES)}.values())
+"""A scene of each class."""
+CASES = [(path, zoo.DEFAULT) for path in SCENES]
+CASES += [(path, card.id) for card in zoo.cards() if card.id != zoo.DEFAULT for path in FIRST]
+
+
 @pytest.mark.skipif(not SCENES, reason="SARCODEC_DATA names no folder of scenes")
-@pytest.mark.parametrize("scene", SCENES, ids=lambda path: path.stem)
-def test_a_real_scene_keeps_metadata_dtype_and_invalid_pixels(scene: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("scene", "model"), CASES, ids=[f"{path.stem}-{model}" for path, model in CASES])
+def test_a_real_scene_keeps_metadata_dtype_and_invalid_pixels(
+    scene: Path, model: str, tmp_path: Path
+) -> None:
     coded, back = tmp_path / "coded.sarc", tmp_path / "back.tif"
-    sarcodec.encode(scene, coded, quality=35)
+    sarcodec.encode(scene, coded, quality=35, model=model)
     sarcodec.decode(coded, back)
     with RasterSource(scene) as before, RasterSource(back) as after:
         assert after.meta == before.meta
