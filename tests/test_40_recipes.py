@@ -27,10 +27,10 @@ from sarcodec.train.ssim import ssim
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # CompressAI's own
-    from sarcodec.train import checkpoint, loop, recipes
+    from sarcodec.train import checkpoint, recipes
     from sarcodec.train.data import PackedScenes, Scene, respeckled
     from sarcodec.train.network import UNIT_DB
-    from sarcodec.train.split import place_of, split, subset
+    from sarcodec.train.split import place_of, scenes_of, split, subset
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SMALL = Shape(groups=(4,), family="residual", base=4, wide=0, hyper=4, hidden=8, anchors=3)
@@ -259,12 +259,12 @@ def test_validation_crops_come_from_places_that_are_not_trained_on(tmp_path: Pat
     rng = np.random.default_rng(8)
     rasters = {f"p{k}x_{n}.tif": rng.normal(0, 5, (70, 70)) for k in range(5) for n in range(2)}
     path = pack(tmp_path / "p.npy", rasters)
-    kept, apart = loop.scenes_of(path, replace(NOTES, holdout=0.3, subset=0.5))
+    kept, apart = scenes_of(path, replace(NOTES, holdout=0.3, subset=0.5))
     assert apart is not None and apart[0].shape == (32, 1, 64, 64)
     held = split(PackedScenes(path, 64).scenes, 0.3, NOTES.seed)[1]
     assert {place_of(s) for s in kept.scenes}.isdisjoint(place_of(s) for s in held)
     assert 2 <= len(kept.scenes) < 8
-    assert loop.scenes_of(path, NOTES)[1] is None
+    assert scenes_of(path, NOTES)[1] is None
 
 
 def test_simulated_speckle_keeps_the_mean_power_and_lies_on_scenes_without_any(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from testing.scenes import db, decode_bytes, dn, power, rmse
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # CompressAI's own
-    from sarcodec.train import checkpoint, curves, loop
+    from sarcodec.train import checkpoint, curves, loop, split
     from sarcodec.train.calibrate import calibrate
     from sarcodec.train.config import Settings
     from sarcodec.train.data import PackedScenes
@@ -69,7 +69,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def few_crops(monkeypatch: pytest.MonkeyPatch) -> None:
     """Validation on 4 crops takes next to no time."""
-    monkeypatch.setattr("sarcodec.train.loop.VALIDATION_CROPS", 4)
+    monkeypatch.setattr("sarcodec.train.split.VALIDATION_CROPS", 4)
 
 
 def test_codes_hold_decibels_to_half_a_step() -> None:
@@ -351,7 +351,7 @@ def test_a_run_without_a_better_validation_ends_early_and_keeps_its_best(
     monkeypatch.setattr(
         type(recipe_of(NOTES)), "validate", lambda *_: Loss(torch.tensor(next(losses)), {"psnr": 1.0})
     )
-    settings = replace(NOTES, holdout=0.3, validate_every=2, patience=2, batch=loop.VALIDATION_CROPS)
+    settings = replace(NOTES, holdout=0.3, validate_every=2, patience=2, batch=split.VALIDATION_CROPS)
     assert loop.train(data, tmp_path / "run", settings) == 8
     with safe_open(tmp_path / "run" / "best.safetensors", "pt") as best:
         assert best.metadata()["step"] == "4"

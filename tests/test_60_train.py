@@ -67,7 +67,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def few_crops(monkeypatch: pytest.MonkeyPatch) -> None:
     """Validation on 4 crops takes next to no time."""
-    monkeypatch.setattr("sarcodec.train.loop.VALIDATION_CROPS", 4)
+    monkeypatch.setattr("sarcodec.train.split.VALIDATION_CROPS", 4)
 
 
 def config(folder: Path, recipe: dict[str, str], steps: int) -> Path:

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sarcodec.errors import InputError
 from sarcodec.train import checkpoint, log
 from sarcodec.train.config import Settings
-from sarcodec.train.data import PackedScenes, Scene
 from sarcodec.train.recipes import Loss, Recipe, recipe_of
-from sarcodec.train.split import split, subset
+from sarcodec.train.split import scenes_of
 
 __all__ = ["Settings", "UnstableError", "learning_rate", "train"]
 
@@ -26,7 +25,6 @@ LOG_EVERY, TELL_EVERY = 100, 20
 """Steps between lines of the log, and between calls of `progress`."""
 FIRST_JUDGED = 200
 """Step from which on the share of skipped batches counts."""
-VALIDATION_CROPS = 32
 logger = logging.getLogger(__name__)
 
 Figures = dict[str, float]
@@ -220,28 +218,6 @@ class Trainer:
         self.state.minutes = self._minutes()
         settings: dict[str, object] = asdict(self.settings)
         checkpoint.save(self.saved, self.recipe.net, self.optimiser, self.step, settings, asdict(self.state))
-
-
-def scenes_of(data: Path, settings: Settings) -> tuple[PackedScenes, tuple[Tensor, Tensor] | None]:
-    """Scenes to learn from, and the crops to validate on, (n, 1, crop, crop) each of x and valid, if any."""
-    level = "scene" if settings.recipe == "notes" else "crop"
-    held: PackedScenes | None = None
-
-    def keep(scenes: list[Scene]) -> list[Scene]:
-        if settings.holdout and not settings.validation and scenes:
-            scenes = split(scenes, settings.holdout, settings.seed)[0]
-        return subset(scenes, settings.subset, settings.seed)
-
-    scenes = PackedScenes(data, settings.crop, keep=keep, respeckle=settings.respeckle)
-    if settings.validation:
-        held = PackedScenes(Path(settings.validation), settings.crop)
-    elif settings.holdout:
-        held = PackedScenes(
-            data, settings.crop, keep=lambda found: split(found, settings.holdout, settings.seed)[1]
-        )
-    if held is None:
-        return scenes, None
-    return scenes, held.batch(VALIDATION_CROPS, np.random.default_rng(0), augment=False, level=level)
 
 
 def compile_transforms(net: nn.Module, settings: Settings) -> None:

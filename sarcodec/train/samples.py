@@ -11,8 +11,8 @@ from sarcodec.atomic import replacing
 from sarcodec.errors import InputError
 from sarcodec.train import checkpoint
 from sarcodec.train.config import Settings
-from sarcodec.train.loop import scenes_of
 from sarcodec.train.recipes import recipe_of
+from sarcodec.train.split import scenes_of
 
 COUNT = 4
 """Crops to show."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from sarcodec.errors import InputError
-from sarcodec.train.data import Scene
+from sarcodec.train.config import Settings
+from sarcodec.train.data import PackedScenes, Scene
 
+VALIDATION_CROPS = 32
 _POLARISATIONS = {"vv", "vh", "hv", "hh"}
 _MONTHS = {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
 _DATE = re.compile(r"\d{8}(t\d{4,6})?")
@@ -26,6 +30,28 @@ def place_of(scene: Scene) -> str:
     while words and words[-1].isdigit():
         words.pop()
     return "_".join(words) or stem
+
+
+def scenes_of(data: Path, settings: Settings) -> tuple[PackedScenes, tuple[Tensor, Tensor] | None]:
+    """Scenes to learn from, and the crops to validate on, (n, 1, crop, crop) each of x and valid, if any."""
+    level = "scene" if settings.recipe == "notes" else "crop"
+    held: PackedScenes | None = None
+
+    def keep(scenes: list[Scene]) -> list[Scene]:
+        if settings.holdout and not settings.validation and scenes:
+            scenes = split(scenes, settings.holdout, settings.seed)[0]
+        return subset(scenes, settings.subset, settings.seed)
+
+    scenes = PackedScenes(data, settings.crop, keep=keep, respeckle=settings.respeckle)
+    if settings.validation:
+        held = PackedScenes(Path(settings.validation), settings.crop)
+    elif settings.holdout:
+        held = PackedScenes(
+            data, settings.crop, keep=lambda found: split(found, settings.holdout, settings.seed)[1]
+        )
+    if held is None:
+        return scenes, None
+    return scenes, held.batch(VALIDATION_CROPS, np.random.default_rng(0), augment=False, level=level)
 
 
 def split(scenes: Sequence[Scene], share: float, seed: int) -> tuple[list[Scene], list[Scene]]:
