@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,10 @@ TOY = str(GOLDEN / "toy1.safetensors")
 
 # Before torch is imported: more threads change no result here, they only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell that starts this in the background has it ignore Ctrl-C, and every child of it too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples every time, and no clock: the machine may be busy with something else.
 settings.register_profile("sarcodec", derandomize=True, deadline=None)
