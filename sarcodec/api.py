@@ -6,7 +6,7 @@ import io
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -131,6 +131,7 @@ def encode_array(
     rmse_db: float | None = None,
     scale: Scale | str | None = None,
     nodata: float | None = None,
+    meta: RasterMeta | None = None,
     model: str | None = None,
     device: str = "auto",
     jobs: int | None = None,
@@ -138,6 +139,8 @@ def encode_array(
     """Encode an array of shape (height, width) or (bands, height, width); parameters as for :func:`encode`.
 
     Masked pixels of a masked array become `nodata`, or the array's fill value where that is not given.
+    `meta`, where given, says what else the file keeps (CRS, transform, tags), and its own nodata; it must be
+    of the array's size and type.
 
     Returns
     -------
@@ -161,11 +164,23 @@ def encode_array(
     if nodata is not None and not isinstance(nodata, int | float | np.number):
         raise UsageError(f"nodata {nodata!r} is not a number")
     cube = cube.astype(cube.dtype.newbyteorder("="), copy=False)
-    meta = RasterMeta(cube.shape[2], cube.shape[1], cube.shape[0], cube.dtype.name, nodata=nodata)
+    bare = RasterMeta(cube.shape[2], cube.shape[1], cube.shape[0], cube.dtype.name, nodata=nodata)
+    meta = bare if meta is None else _matching(meta, bare)
     file = io.BytesIO()
     target = _target(quality, bpp, rmse_db)
     _encode(ArraySource(cube, meta), file, target, scale, Quantity.UNKNOWN, model, device, jobs, silent)
     return file.getvalue()
+
+
+def _matching(meta: RasterMeta, bare: RasterMeta) -> RasterMeta:
+    """`meta`, made sure to describe the array that `bare` was made of."""
+    for name in ("width", "height", "count", "dtype"):
+        if getattr(meta, name) != getattr(bare, name):
+            raise UsageError(
+                f"meta says {name} {getattr(meta, name)}, the array has {getattr(bare, name)}",
+                hint="Give the metadata of this very array.",
+            )
+    return meta if bare.nodata is None else replace(meta, nodata=bare.nodata)
 
 
 def _target(quality: float | None, bpp: float | None, rmse_db: float | None) -> Any:

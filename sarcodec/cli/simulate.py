@@ -58,6 +58,10 @@ def simulate(
         typer.Option(help="Amplitude DN (the default), linear power or dB.", rich_help_panel=_SCENE),
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed is another place.", rich_help_panel=_SCENE)] = 0,
+    date: Annotated[
+        int,
+        typer.Option(help="Another date is the same place under other speckle.", rich_help_panel=_SCENE),
+    ] = 0,
     border: Annotated[
         int | None,
         typer.Option(
@@ -92,6 +96,7 @@ def simulate(
         enl=enl,
         oversampling=oversampling,
         seed=seed,
+        date=date,
         border=border,
     )
     with console.progress(quiet=quiet) as tick:
@@ -112,6 +117,7 @@ def simulate(
                 "scale": spec.scale.value,
                 "dtype": spec.dtype,
                 "seed": seed,
+                "date": date,
             }
         )
     elif not quiet:

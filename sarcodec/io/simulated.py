@@ -137,6 +137,7 @@ def _tags(spec: SceneSpec, *, truth: bool) -> dict[str, str]:
         "SENSOR": "simulated Sentinel-1 IW GRD",
         "SOURCE": "sarcodec simulate",
         "SIMULATION_SEED": str(spec.seed),
+        "SIMULATION_DATE": str(spec.date),
         "SIMULATION_ENL": "inf" if truth else f"{spec.enl:g}",
         "SIMULATION_OVERSAMPLING": f"{spec.oversampling:g}",
     }

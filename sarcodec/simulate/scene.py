@@ -37,6 +37,8 @@ class SceneSpec:
         Of the detected image, 0.5 to 4; the default gives a lag-1 correlation of 0.65.
     seed : int
         0 to 2**64 - 1.
+    date : int
+        0 to 65535: the same ground on another day, that is, under other speckle.
     border : int or None
         Mean width of the nodata border in pixels; None takes 1/64 of the shorter side.
 
@@ -55,6 +57,7 @@ class SceneSpec:
     enl: float = 4.4
     oversampling: float = 1.3
     seed: int = 0
+    date: int = 0
     border: int | None = None
 
     def __post_init__(self) -> None:
@@ -73,6 +76,10 @@ class SceneSpec:
         if not 0 <= self.seed < 2**64:
             raise UsageError(
                 f"seed is {self.seed}, outside 0 .. 2**64 - 1", hint="Use a small non-negative integer."
+            )
+        if not 0 <= self.date < 2**16:
+            raise UsageError(
+                f"date is {self.date}, outside 0 .. 65535", hint="Number the dates of a place from 0."
             )
         if self.margin < 0 or (self.margin and 4 * self.margin > min(self.width, self.height)):
             raise UsageError(
@@ -175,7 +182,8 @@ class Scene:
             points = targets.amplitudes(ground, spec.seed, rows, cols, band, peak_gain)
             seen = speckle.multilook(
                 power, points, rows,
-                seed=spec.seed, band=BANDS.index(band), weights=self._weights, psf=self._psf,
+                seed=spec.seed, band=BANDS.index(band) + len(BANDS) * spec.date,
+                weights=self._weights, psf=self._psf,
             )  # fmt: skip
             values[index] = self._stored(seen)
             values[index][outside] = spec.nodata
