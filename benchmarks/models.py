@@ -4,7 +4,7 @@
     SARCODEC_DATA=... python benchmarks/models.py --model runs/mine/mine.safetensors --keep
     python benchmarks/models.py --percentiles train.npy
 
-Rates are those of whole files, errors are over valid pixels, by the protocol of benchmarks/rd_test_chips.py;
+Rates are those of whole files, errors are over valid pixels, by the protocol of docs/benchmark.md;
 "the notes' convention" is that of `sarcodec.bench.notes`. Figures go to benchmarks/models.json and from there
 into the tables between the markers of docs/models.md.
 """
@@ -16,7 +16,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -30,9 +29,12 @@ from torch import Tensor, nn
 
 from sarcodec import metrics, zoo
 from sarcodec.atomic import replacing
-from sarcodec.bench import jpeg2000, modelpage, notes
-from sarcodec.bench.images import Image, images, sarcodec_files
-from sarcodec.bench.rd import EncodeDecode, Mask, Raster, RdPoint, compare, measure
+from sarcodec.bench import modelpage, notes
+from sarcodec.bench.codecs import jpeg2000
+from sarcodec.bench.codecs.interface import Codec, Raster
+from sarcodec.bench.codecs.sarc import Sarc
+from sarcodec.bench.images import Image, Mask, images
+from sarcodec.errors import InputError
 from sarcodec.fill import fill_invalid
 from sarcodec.model import modelfile
 from sarcodec.model.families import claimed, transforms
@@ -50,15 +52,31 @@ LINEAR = (16, 32, 64)
 MACS_SIDE = 4096
 
 
-def points_of(image: Image, name: str, codec: EncodeDecode, rates: Sequence[float]) -> list[dict[str, Any]]:
-    """One codec on one image: the fields of `RdPoint` and the notes' two figures."""
+def points_of(image: Image, codec: Codec, rates: Sequence[float]) -> list[dict[str, Any]]:
+    """One codec on one image at every rate, by the protocol and by the notes' convention."""
+    db, valid, prepared = image.db, image.valid, codec.prepare(image)
     found: list[dict[str, Any]] = []
-    db, valid = image.db, image.valid
+    for rate in rates:
+        coded = codec.search(prepared, rate)
+        decoded = codec.decode(prepared, coded.data)
+        size = {"wanted_bpp": rate, "bytes": len(coded.data), "bpp": 8 * len(coded.data) / db.size}
+        own = {"ssim": metrics.ssim(db, decoded, valid)}
+        found.append({"codec": codec.info().name, **size, **likeness(image, decoded), **own})
+    return found
 
-    def take(point: RdPoint, decoded: Raster) -> None:
-        found.append(asdict(point) | by_notes(db, decoded, valid))
 
-    measure(image.name, db, valid, rates, {name: codec}, on_decoded=take)
+def bd_rates(reference: list[dict[str, Any]], test: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """BD-rate of `test` against `reference` on every scene of both; None where they share no error."""
+    found: list[dict[str, Any]] = []
+    for scene in dict.fromkeys(point["scene"] for point in test):
+        curves = []
+        for points in (reference, test):
+            curve = {p["rmse_db"]: p["bpp"] for p in points if p["scene"] == scene}
+            curves += [list(curve.values()), list(curve)]
+        try:
+            found.append({"scene": scene, **asdict(metrics.bd_rate(*curves))})
+        except InputError:
+            found.append({"scene": scene, "percent": None})
     return found
 
 
@@ -182,16 +200,12 @@ def measured(
 ) -> dict[str, Any]:
     """What its files and its transforms alone do to the images."""
     points: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory(prefix="sarcodec-") as scratch:
-        for image in found:
-            codec = sarcodec_files(image, Path(scratch), model=str(path), device=device)
-            points += points_of(image, model.id, codec, RATES)
-            print(f"  {image.name}", flush=True)
-    curves = [RdPoint(**{k: v for k, v in p.items() if not k.startswith("notes_")}) for p in (*peer, *points)]
-    compared = compare(curves, reference="jpeg2000", test=model.id)
+    for image in found:
+        points += points_of(image, Sarc(str(path), device), RATES)
+        print(f"  {image.name}", flush=True)
     return {
         "points": points,
-        "bd_rate": [{"scene": c.scene, **(asdict(c.bd) if c.bd else {"percent": None})} for c in compared],
+        "bd_rate": bd_rates(peer, points),
         "unquantised": [likeness(image, unquantised(model, image)) for image in found],
     }
 
@@ -238,8 +252,7 @@ def figures(options: argparse.Namespace) -> dict[str, Any]:
     peer, linear = old.get("jpeg2000", []), old.get("linear", {})
     if not old:
         print("JPEG 2000 and lapped coefficients", flush=True)
-        encode = jpeg2000.encode_decode
-        peer = [point for image in found for point in points_of(image, "jpeg2000", encode, PEER_RATES)]
+        peer = [point for image in found for point in points_of(image, jpeg2000.Jpeg2000(), PEER_RATES)]
         linear = {str(n): [likeness(image, lapped(n, image)) for image in found] for n in LINEAR}
     known = {model["sha256"]: model for model in old.get("models", [])}
     models = []

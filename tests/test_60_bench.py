@@ -1,13 +1,9 @@
-"""The rate-distortion bench: JPEG 2000 at a wanted size, comparison, reports, and the benchmark's chips."""
+"""What a benchmark runs on and what it measures: images, pairs of dates, simulated scenes, points."""
 
 from __future__ import annotations
 
-import csv
-import json
-import os
-import subprocess
-import sys
 import zlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,242 +11,340 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sarcodec.bench import jpeg2000, report
-from sarcodec.bench.images import images
-from sarcodec.bench.rd import Comparison, RdPoint, compare, mean_percent, measure
-from sarcodec.errors import InputError, VerifyError
-from sarcodec.metrics import rmse_db
-from sarcodec.types import Window
+from conftest import TOY
+from sarcodec.bench import benchmark, inputs, simulated
+from sarcodec.bench.codecs.interface import Coded
+from sarcodec.bench.codecs.sarc import Sarc
+from sarcodec.bench.images import Image, images
+from sarcodec.bench.measures import BY_NAME
+from sarcodec.bench.original import Original
+from sarcodec.bench.results import CodecInfo, Point, Shown
+from sarcodec.bench.runner import Run
+from sarcodec.errors import InputError, UsageError, VerifyError
+from sarcodec.types import Scale
 
+rasterio = pytest.importorskip("rasterio")
 Array = npt.NDArray[Any]
 
 
-def scene(shape: tuple[int, int] = (128, 128), seed: int = 3) -> tuple[Array, Array]:
+def raster(
+    path: Path, shape: tuple[int, int] = (64, 96), *, bands: int = 1, seed: int = 0, **options: Any
+) -> Path:
     rng = np.random.default_rng(seed)
-    db = 10 * np.log10(rng.gamma(4.4, 0.01, shape)) + np.linspace(-6, 6, shape[1])
-    return db.astype(np.float32), np.ones(shape, bool)
+    values = (-12 + rng.normal(0, 2, (bands, *shape))).astype(np.float32)
+    profile = {"driver": "GTiff", "width": shape[1], "height": shape[0], "count": bands, "dtype": "float32"}
+    with rasterio.open(path, "w", **profile, **options) as sink:
+        sink.write(values)
+        sink.update_tags(SCALE="db", SOURCE="made up")
+        sink.descriptions = ("VV", "VH")[:bands]
+    return path
 
 
-def quantiser(db: Array, valid: Array, bpp: float, *, saving: float = 0.0) -> tuple[int, Array]:
-    """Stand-in codec: uniform steps and zlib, the step found by halving."""
-    low, high = 0.01, 100.0
-    symbols, size = np.zeros(0), 0
-    for _ in range(25):
-        step = (low * high) ** 0.5
-        symbols = np.rint(np.where(valid, db, 0) / step).astype(np.int16)
-        size = len(zlib.compress(symbols.tobytes(), 1))
-        low, high = (low, step) if 8 * size <= bpp * db.size else (step, high)
-    return round(size * (1 - saving)), (symbols * step).astype(np.float32)
+UTM = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 300000, 0, -20, 5000000)}
 
 
-def cheaper(db: Array, valid: Array, bpp: float) -> tuple[int, Array]:
-    return quantiser(db, valid, bpp, saving=0.2)
+@dataclass(frozen=True)
+class Stepper:
+    """Stand-in codec: uniform steps of `setting` dB and zlib."""
+
+    name: str = "stepper"
+    lossless: bool = False
+    spoil: float = 0.0
+
+    def info(self) -> CodecInfo:
+        return CodecInfo(self.name, self.name, "zlib", "a stand-in", lossless=self.lossless)
+
+    def prepare(self, image: Image) -> Array:
+        return np.where(image.valid, image.db, 0)
+
+    def encode(self, prepared: Array, setting: float, *, threads: int = 1) -> bytes:
+        symbols = np.rint(prepared / setting).astype(np.int16)
+        return zlib.compress(setting.hex().encode().ljust(32) + symbols.tobytes(), 1)
+
+    def search(self, prepared: Array, bpp: float) -> Coded:
+        low, high = 0.01, 100.0
+        for _ in range(20):
+            step = (low * high) ** 0.5
+            size = 8 * len(self.encode(prepared, step))
+            low, high = (low, step) if size <= bpp * prepared.size else (step, high)
+        return Coded(self.encode(prepared, step), step)
+
+    def decode(self, prepared: Array, data: bytes, *, threads: int = 1) -> Array:
+        plain = zlib.decompress(data)
+        step = float.fromhex(plain[:32].decode().strip())
+        decoded = np.frombuffer(plain[32:], np.int16).reshape(prepared.shape) * step
+        return decoded + self.spoil
 
 
-@pytest.fixture(scope="module")
-def points() -> list[RdPoint]:
-    codecs = {"ref": quantiser, "test": cheaper}
-    found = [measure(f"scene {seed}", *scene(seed=seed), [1.0, 1.5, 2.0, 3.0], codecs) for seed in (1, 2)]
-    return found[0] + found[1]
-
-
-# --- JPEG 2000
-
-
-def test_openjpeg_is_found_and_names_its_version() -> None:
-    assert tuple(int(part) for part in jpeg2000.openjpeg_version().split(".")) >= (2, 4, 0)
-
-
-def test_openjpeg_is_found_without_touching_home_or_environment(tmp_path: Path) -> None:
-    script = (
-        "import os; before = dict(os.environ)\n"
-        "from sarcodec.bench import jpeg2000\n"
-        "jpeg2000.openjpeg_version()\n"
-        "assert dict(os.environ) == before\n"
-        "import sys; print('rasterio' in sys.modules)\n"
-    )
-    env = {k: v for k, v in os.environ.items() if k != "XDG_CONFIG_HOME"} | {"HOME": str(tmp_path)}
-    env["PYTHONPATH"] = str(Path(__file__).parents[1])
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False, cwd=tmp_path
-    )
-    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_jpeg2000_lands_near_the_wanted_size() -> None:
-    db, valid = scene((512, 512))
-    for bpp in (0.25, 1.0):
-        size, _ = jpeg2000.encode_decode(db, valid, bpp)
-        assert 8 * size / db.size == pytest.approx(bpp, rel=0.04)
-
-
-def test_jpeg2000_error_falls_with_the_rate_down_to_the_rounding() -> None:
-    db, valid = scene()
-    errors = [rmse_db(db, jpeg2000.encode_decode(db, valid, bpp)[1], valid) for bpp in (0.2, 1, 4, 12)]
-    assert errors == sorted(errors, reverse=True)
-    assert errors[-1] < 0.01
-
-
-def test_jpeg2000_is_the_irreversible_transform_with_six_resolutions_and_one_layer() -> None:
-    data = jpeg2000.encode(*scene(), 1.0).data
-    cod = data.index(b"\xff\x52")
-    assert int.from_bytes(data[cod + 6 : cod + 8], "big") == 1  # layers
-    assert data[cod + 9] == 5  # decompositions
-    assert data[cod + 13] == 0  # 9/7
-
-
-@pytest.mark.parametrize(("shape", "tile"), [((300, 200), (300, 200)), ((40, 4100), (40, 4096))])
-def test_jpeg2000_is_one_tile_up_to_4096_pixels(shape: tuple[int, int], tile: tuple[int, int]) -> None:
-    data = jpeg2000.encode(*scene(shape), 1.0, tolerance=np.inf).data
-    assert (int.from_bytes(data[28:32], "big"), int.from_bytes(data[24:28], "big")) == tile
-
-
-def test_invalid_pixels_neither_widen_the_range_nor_cost_more_than_flat_ones() -> None:
-    db, valid = scene()
-    valid[:, :64] = False
-    spoilt = np.where(valid, db, np.tile(np.array([np.nan, 3e38], np.float32), (128, 64)))
-    flat = np.where(valid, db, db[valid].mean())
-    codes = [jpeg2000.encode(image, valid, 1.0) for image in (spoilt, flat)]
-    assert codes[0] == codes[1]
-    assert codes[0].low_db == db[valid].min()
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (5, 7), (31, 100)])
-def test_rasters_of_any_size_go_through_jpeg2000(shape: tuple[int, int]) -> None:
-    db, valid = scene(shape)
-    decoded = jpeg2000.decode(jpeg2000.encode(db, valid, 400.0))
-    assert decoded.shape == shape
-    assert rmse_db(db, decoded, valid) < 0.01
-
-
-def test_a_constant_raster_comes_back_constant() -> None:
-    db = np.full((64, 64), -12.5, np.float32)
-    size, decoded = jpeg2000.encode_decode(db, db < 0, 0.5)
-    assert size > 0
-    assert (decoded == -12.5).all()
-
-
-def test_a_raster_without_valid_pixels_is_refused() -> None:
-    db, valid = scene()
-    with pytest.raises(InputError):
-        jpeg2000.encode(db, ~valid, 1.0)
-
-
-# --- rate and distortion
-
-
-def test_rates_are_those_of_whole_files_over_all_pixels() -> None:
-    db, valid = scene()
-    valid[:100] = False
-    [point] = measure("s", db, valid, [1.0], {"c": lambda db, *_: (1000, np.where(valid, db + 3, np.nan))})
-    assert point.bpp == 8000 / db.size
-    assert point.rmse_db == pytest.approx(3)
-    assert point.psnr_db == pytest.approx(20)
-
-
-def test_a_codec_that_loses_pixels_is_reported() -> None:
-    db, valid = scene()
-    with pytest.raises(VerifyError, match=r"c at 1\.0 bpp"):
-        measure("s", db, valid, [1.0], {"c": lambda db, *_: (9, np.where(db > -25, db, np.nan))})
-
-
-def test_a_codec_of_four_fifths_the_size_has_a_bd_rate_of_minus_twenty(points: list[RdPoint]) -> None:
-    found = compare(points, reference="ref", test="test")
-    assert [c.scene for c in found] == ["scene 1", "scene 2"]
-    assert mean_percent(found) == pytest.approx(-20, abs=0.2)
-
-
-def test_decoded_images_are_handed_out() -> None:
-    db, valid = scene((32, 32))
-    seen: list[tuple[str, float]] = []
-    measure(
-        "s", db, valid, [2.0, 4.0], {"c": quantiser}, on_decoded=lambda p, d: seen.append((p.codec, d.size))
-    )
-    assert seen == [("c", 1024), ("c", 1024)]
-
-
-def test_curves_without_common_error_compare_to_none(points: list[RdPoint]) -> None:
-    ref = [p for p in points if p.codec == "ref" and p.wanted_bpp <= 1.5]
-    test = [p for p in points if p.codec == "test" and p.wanted_bpp >= 2]
-    found = compare(ref + test, reference="ref", test="test")
-    assert [c.bd for c in found] == [None, None]
-    assert mean_percent(found) is None
-
-
-# --- reports
-
-
-def test_the_table_lists_every_point_and_the_mean(points: list[RdPoint]) -> None:
-    comparisons = [*compare(points, reference="ref", test="test"), Comparison("lost", None)]
-    lines = report.table(points, comparisons).splitlines()
-    assert sum(str(p.bytes) in line for p, line in zip(points, lines[1:], strict=False)) == len(points)
-    assert lines[-1].split() == ["mean", f"{mean_percent(comparisons):+.2f}"]
-    assert lines[-2].split() == ["lost", "n/a"]
-
-
-def test_csv_holds_the_fields_of_every_point(points: list[RdPoint], tmp_path: Path) -> None:
-    report.write_csv(points, tmp_path / "rd.csv")
-    with (tmp_path / "rd.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [(r["codec"], int(r["bytes"]), float(r["rmse_db"])) for r in rows] == [
-        (p.codec, p.bytes, p.rmse_db) for p in points
-    ]
-
-
-def test_json_writes_null_for_what_is_not_finite(tmp_path: Path) -> None:
-    db, valid = scene((8, 8))
-    points = measure("s", db, valid, [1.0], {"same": lambda db, *_: (7, db)})
-    report.write_json(points, [Comparison("s", None)], tmp_path / "rd.json", about={"threads": 2})
-
-    def refuse(name: str) -> None:
-        raise AssertionError(name)
-
-    document = json.loads((tmp_path / "rd.json").read_text(), parse_constant=refuse)
-    assert document["points"][0]["psnr_db"] is None
-    assert document["points"][0]["rmse_db"] == 0
-    assert document["bd_rate"] == [{"scene": "s", "percent": None}]
-    assert document["about"] == {"threads": 2}
-
-
-def test_pictures_are_pngs_with_something_in_them(points: list[RdPoint], tmp_path: Path) -> None:
-    image = pytest.importorskip("matplotlib.image")
-    db, valid = scene()
-    valid[:5] = False
-    report.plot(points, tmp_path / "rd.png")
-    report.crops({"a": db, "b": -db}, valid, Window(90, 0, 64, 64), tmp_path / "crops.png")
-    for name in ("rd.png", "crops.png"):
-        pixels = image.imread(tmp_path / name)
-        assert pixels.shape[1] > 700
-        assert len(np.unique(pixels[..., 0])) > 20
+def run_of(codecs: dict[str, Any], found: list[Image], rates: tuple[float, ...] = (1.0, 2.0)) -> Run:
+    run = Run(codecs, rates, 2, rates[0], lambda o, kept, rate: Shown(o.image.name, rate, 0, 0, {}, {}))
+    run.images(found, lambda *_: None)
+    return run
 
 
 # --- images
 
 
 def test_images_are_bands_without_tags(tmp_path: Path) -> None:
-    rasterio = pytest.importorskip("rasterio")
-    transform = rasterio.Affine(10, 0, 300000, 0, -10, 5000000)
-    with rasterio.open(
-        tmp_path / "chip.tif",
-        "w",
-        driver="GTiff",
-        width=64,
-        height=50,
-        count=2,
-        dtype="float32",
-        nodata=0,
-        crs="EPSG:32633",
-        transform=transform,
-    ) as sink:
-        sink.write(np.full((2, 50, 64), [[[-10]], [[-20]]], np.float32))
-        sink.update_tags(SCALE="db", SOURCE="made up")
-        sink.descriptions = ("VV", "VH")
-    found = list(images(tmp_path / "chip.tif"))
+    found = list(images(raster(tmp_path / "chip.tif", bands=2, nodata=0, **UTM)))
     assert [image.name for image in found] == ["chip VV", "chip VH"]
     found[1].write(tmp_path / "band.tif")
-    with rasterio.open(tmp_path / "band.tif") as source:
-        assert (source.read() == -20).all()
-        assert (source.crs.to_epsg(), source.transform, source.nodata) == (32633, transform, 0)
+    with rasterio.open(tmp_path / "band.tif") as source, rasterio.open(tmp_path / "chip.tif") as whole:
+        assert (source.read(1) == whole.read(2)).all()
+        assert (source.crs.to_epsg(), source.transform, source.nodata) == (32633, UTM["transform"], 0)
         assert set(source.tags()) <= {"AREA_OR_POINT"}
         assert source.descriptions == (None,)
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_the_kind_of_an_image_is_its_folder_and_small_ones_stand_apart(tmp_path: Path) -> None:
+    (tmp_path / "grd").mkdir()
+    [small] = images(raster(tmp_path / "grd" / "a.tif", (64, 600)))
+    [large] = images(raster(tmp_path / "grd" / "b.tif", (512, 512)))
+    assert (small.kind, large.kind) == ("grd, small", "grd")
+
+
+def test_a_large_raster_is_cut_to_its_middle_with_its_place_on_the_ground(tmp_path: Path) -> None:
+    [whole] = images(raster(tmp_path / "a.tif", (90, 120), **UTM))
+    [part] = images(tmp_path / "a.tif", largest=64)
+    assert (part.values == whole.values[13:77, 28:92]).all()
+    assert part.cut
+    assert not whole.cut
+    assert part.meta.transform is not None
+    assert (part.meta.transform[2], part.meta.transform[5]) == (300000 + 28 * 10, 5000000 - 13 * 20)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (UTM, 20.0),
+        ({"crs": "EPSG:4326", "transform": rasterio.Affine(2e-4, 0, 10, 0, -1e-4, 50)}, 11.132),
+        ({"crs": "EPSG:2263", "transform": rasterio.Affine(30, 0, 0, 0, -30, 0)}, 30 * 1200 / 3937),
+    ],
+    ids=["metres", "degrees", "US survey feet"],
+)
+def test_pixels_are_measured_in_metres_along_their_columns(
+    tmp_path: Path, options: dict[str, Any], expected: float
+) -> None:
+    [image] = images(raster(tmp_path / "a.tif", **options))
+    assert image.pixel_m == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_pixels_of_a_raster_without_a_place_have_no_size(tmp_path: Path) -> None:
+    [image] = images(raster(tmp_path / "a.tif"))
+    assert image.pixel_m is None
+    assert Original(image).cell == 100
+
+
+# --- pairs of dates
+
+
+def test_the_later_date_of_a_pair_follows_the_earlier_and_knows_it(tmp_path: Path) -> None:
+    late, early, other = (
+        str(raster(tmp_path / f"{name}.tif", bands=2, **UTM)) for name in ("late", "early", "other")
+    )
+    found = inputs.load([late, other], [(early, late)], largest=4096)
+    assert [(i.name, i.before) for i in found] == [
+        ("early VV", ""), ("early VH", ""), ("other VV", ""), ("other VH", ""),
+        ("late VV", "early VV"), ("late VH", "early VH"),
+    ]  # fmt: skip
+
+
+def test_two_rasters_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    paths = [str(raster(tmp_path / name / "scene.tif", seed=ord(name), **UTM)) for name in "ab"]
+    found = inputs.load(paths, [], largest=4096)
+    assert [image.name for image in found] == ["scene VV", "scene VV (2)"]
+    assert (found[0].values != found[1].values).any()
+
+
+def test_dates_of_different_size_are_no_pair(tmp_path: Path) -> None:
+    a, b = (str(raster(tmp_path / f"{n}.tif", (64, n), **UTM)) for n in (64, 80))
+    with pytest.raises(UsageError, match="differ in size"):
+        inputs.load([], [(a, b)], largest=4096)
+
+
+def test_a_raster_has_one_part_in_one_pair(tmp_path: Path) -> None:
+    a, b, c = (str(raster(tmp_path / f"{n}.tif", **UTM)) for n in "abc")
+    for pairs in ([(a, b), (b, c)], [(a, c), (b, c)]):
+        with pytest.raises(UsageError, match="two pairs"):
+            inputs.load([], pairs, largest=4096)
+
+
+# --- simulated scenes
+
+
+def test_the_two_dates_differ_by_speckle_and_by_the_known_change_alone() -> None:
+    before, after = simulated.two_dates(256, seed=5)
+    assert after.before == before.name
+    assert after.change is not None
+    assert before.truth_db is not None
+    assert after.truth_db is not None
+    gain = simulated.changed_fields(256, 5)
+    assert ((gain != 0) & after.valid == after.change).all()
+    assert 0.02 < after.change.mean() < 0.3
+    both = before.valid & after.valid
+    assert np.allclose((after.truth_db - before.truth_db)[both], gain[both], atol=1e-4)
+    quiet = both & (gain == 0)
+    assert np.corrcoef((before.db - before.truth_db)[quiet], (after.db - after.truth_db)[quiet])[0, 1] < 0.05
+
+
+def test_clutter_has_the_looks_and_the_truth_that_it_claims() -> None:
+    image = simulated.clutter(512, enl=4.4, seed=3)
+    power = 10 ** (image.db.astype(float) / 10)
+    assert power.mean() ** 2 / power.var() == pytest.approx(4.4, rel=0.03)
+    assert image.truth_db is not None
+    assert 10 * np.log10(power.mean()) == pytest.approx(float(image.truth_db[0, 0]), abs=0.02)
+
+
+# --- what is measured
+
+
+@pytest.fixture(scope="module")
+def dates() -> list[Image]:
+    return simulated.two_dates(256, seed=5)
+
+
+def test_a_perfect_copy_has_the_ideal_of_every_figure(dates: list[Image]) -> None:
+    original = Original(dates[0])
+    found = original.measures(original.db, 8.0)
+    ideal = {"high": 1.0, "one": 1.0, "zero": 0.0, "low": 0.0}
+    free = {
+        "psnr_db",
+        "notes_psnr",
+        "truth_rmse_db",
+        "truth_gain_db",
+        "bound_gap_db",
+        "water_truth_iou",
+        "ks_ratio",
+    }
+    for name, value in found.items():
+        if name not in free and value is not None:
+            assert value == pytest.approx(ideal[BY_NAME[name].better.value], abs=1e-9), name
+    assert found["psnr_db"] is None  # infinite
+    assert found["truth_rmse_db"] == original.info().truth_rmse_db
+    assert found["truth_gain_db"] == 0
+
+
+def test_every_measure_has_a_name_and_every_name_a_value(dates: list[Image]) -> None:
+    run = run_of({"stepper": Stepper()}, dates)
+    assert {name for point in run.points for name in point.measures} == set(BY_NAME)
+    last = run.points[-1].measures
+    assert all(isinstance(value, float) for value in last.values() if value is not None)
+    assert last["change_f1"] is not None
+
+
+def test_a_gain_shows_as_bias_and_as_error(dates: list[Image]) -> None:
+    original = Original(dates[0])
+    found = original.measures(original.db + np.float32(0.3), 1.0)
+    for name in ("rmse_db", "bias_db", "bias_cell_p5_db", "bias_cell_p95_db", "bias_cell_abs_p95_db"):
+        assert found[name] == pytest.approx(0.3, abs=1e-4)
+    assert found["enl_ratio"] == pytest.approx(1)
+
+
+def test_the_truth_itself_is_infinitely_nearer_to_the_truth(dates: list[Image]) -> None:
+    original = Original(dates[0])
+    truth = dates[0].truth_db
+    assert truth is not None
+    found = original.measures(np.where(original.valid, truth, original.db), 1.0)
+    assert found["truth_rmse_db"] == 0
+    assert found["truth_gain_db"] is None
+    assert found["ks_ratio"] is not None
+    assert found["ks_ratio"] < 0.03  # what went is speckle
+    assert found["enl_ratio"] is not None
+    assert found["enl_ratio"] > 5  # the ground's own texture stays
+
+
+def test_tiles_are_those_that_are_at_least_half_valid(dates: list[Image]) -> None:
+    values = dates[0].values.copy()
+    values[:70, :128] = 0
+    original = Original(replace(dates[0], values=values))
+    error = np.full(original.db.shape, 2.0, np.float32)
+    error[128:, 128:] = 3.0
+    tiles = original.tiles_mse(np.where(original.valid, original.db, 0) + error)
+    assert tiles[0] is None
+    assert tiles[1:] == pytest.approx((4.0, 4.0, 9.0), rel=1e-5)
+
+
+def test_an_image_without_valid_pixels_is_refused(dates: list[Image]) -> None:
+    empty = replace(dates[0], values=np.zeros_like(dates[0].values))
+    with pytest.raises(InputError, match="no valid pixel"):
+        Original(empty)
+
+
+# --- points
+
+
+def test_rates_are_those_of_whole_files_over_all_pixels(dates: list[Image]) -> None:
+    run = run_of({"a": Stepper("a"), "b": Stepper("b", lossless=True)}, dates)
+    assert [(p.scene, p.codec, p.wanted_bpp) for p in run.points] == [
+        (image.name, codec, rate) for image in dates for codec, rate in (("a", 1.0), ("a", 2.0), ("b", None))
+    ]
+    assert all(p.bpp == 8 * p.bytes / dates[0].values.size for p in run.points)
+    stepper = Stepper()
+    [first, *_] = run.points
+    assert first.bytes == len(stepper.encode(stepper.prepare(dates[0]), first.setting))
+
+
+def test_a_codec_that_loses_pixels_is_reported(dates: list[Image]) -> None:
+    with pytest.raises(VerifyError, match=r"stepper at 1\.0 bpp"):
+        run_of({"stepper": Stepper(spoil=np.nan)}, dates[:1])
+
+
+def test_a_change_map_compares_the_decoded_dates_of_one_codec_and_rate(dates: list[Image]) -> None:
+    run = run_of({"fine": Stepper("fine")}, dates, (4.0, 0.2))
+    fine, coarse = (p.measures["change_iou"] for p in run.points if p.scene == dates[1].name)
+    assert fine is not None
+    assert coarse is not None
+    assert fine > 0.9 > coarse
+    assert all(p.measures["change_iou"] is None for p in run.points if p.scene == dates[0].name)
+
+
+# --- ours
+
+
+@pytest.mark.parametrize("scale", [Scale.DN, Scale.DB])
+def test_the_setting_found_for_a_rate_makes_the_very_file_that_the_command_writes(
+    dates: list[Image], scale: Scale
+) -> None:
+    image = dates[0]
+    if scale is Scale.DB:
+        values = np.where(image.valid, image.db, np.nan).astype(np.float32)
+        image = replace(
+            image, values=values, scale=scale, meta=replace(image.meta, dtype="float32", nodata=np.nan)
+        )
+    codec = Sarc(TOY)
+    coded = codec.search(codec.prepare(image), 0.8)
+    assert codec.encode(image, coded.setting, threads=2) == coded.data
+    decoded = codec.decode(image, coded.data)
+    assert np.isfinite(decoded[image.valid]).all()
+    assert codec.info().name == "sarcodec"
+
+
+# --- the whole
+
+
+def test_a_reader_is_told_what_the_figures_rest_on(tmp_path: Path) -> None:
+    path = str(raster(tmp_path / "a.tif", (100, 90), **UTM))
+    plan = benchmark.Plan("x", peers=(), rates=(0.8,), largest=80, model=TOY, with_speed=False, quick=True)
+    found = benchmark.images_of([path], plan)
+    results = benchmark.run(benchmark.codecs_of(plan), found, plan, tmp_path, lambda *_: None)
+    said = " ".join(results.warnings)
+    assert "quick" in said
+    assert "1 file: too few" in said
+    assert "a VV the middle 80x80" in said
+    assert "small" in said
+    assert "simulated" not in said
+    assert results.about["command"] == "x"
+    assert len(str(results.about["model_sha256"])) == 64
+
+
+def test_a_missed_rate_is_told() -> None:
+    points = [
+        Point("s", "c", wanted, 1.0, 1, bpp, {})
+        for wanted, bpp in ((0.1, 0.1), (0.2, 0.3), (0.4, 0.402), (0.8, 0.5))
+    ]
+    [said] = benchmark._missed(points, {"c": Stepper("c").info()})
+    assert "2 of 4 files (at 0.2, 0.8 bpp)" in said

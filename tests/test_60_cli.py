@@ -246,17 +246,49 @@ def test_demo_reports_the_error_between_its_files(run: Run, tmp_path: Path) -> N
     assert (tmp_path / "d/comparison.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_bench_writes_table_plot_and_whole_file_rates(run: Run, scene: Path, tmp_path: Path) -> None:
-    done = run("bench", scene, "-o", tmp_path / "r", "--bpp", "0.8,0.4", "--json")
+BENCH = ("--vs", "jpeg2000,zstd-cog", "--bpp", "0.8,0.4", "--no-speed")
+
+
+def test_bench_writes_a_report_with_whole_file_rates(run: Run, scene: Path, tmp_path: Path) -> None:
+    done = run("bench", scene, "-o", tmp_path / "r", *BENCH, "--json")
     assert (done.code, done.err) == (0, "")
     document = done.document
-    assert document == json.loads((tmp_path / "r/rd.json").read_text())
+    assert document == json.loads((tmp_path / "r/bench.json").read_text())
     assert [(p["codec"], p["wanted_bpp"]) for p in document["points"]] == [
-        (codec, rate) for codec in ("sarcodec", "jpeg2000") for rate in (0.4, 0.8)
-    ]
+        ("sarcodec", 0.4), ("sarcodec", 0.8), ("jpeg2000", 0.4), ("jpeg2000", 0.8), ("zstd-cog", None)
+    ]  # fmt: skip
     assert all(p["bpp"] == 8 * p["bytes"] / (WIDTH * HEIGHT) for p in document["points"])
-    assert len(document["bd_rate"]) == 1
-    assert sorted(p.name for p in (tmp_path / "r").iterdir()) == ["crop-1.png", "rd.csv", "rd.json", "rd.png"]
+    assert [row["test"] for row in document["bd_rate"]] == ["sarcodec"]
+    names = {path.name for path in (tmp_path / "r").iterdir()}
+    assert {"report.html", "bench.json", "points.csv", "rd.png", "crop-1-original.png"} <= names
+
+
+def test_bench_says_what_it_found(run: Run, scene: Path, tmp_path: Path) -> None:
+    done = run("bench", scene, "-o", tmp_path / "r", *BENCH)
+    assert (done.code, done.err) == (0, "")
+    assert "BD-rate" in done.out
+    assert str(tmp_path / "r" / "report.html") in done.out
+
+
+def test_bench_does_not_replace_a_report_unasked(run: Run, scene: Path, tmp_path: Path) -> None:
+    (tmp_path / "bench.json").write_text("mine")
+    done = run("bench", scene, "-o", tmp_path, *BENCH)
+    assert (done.code, done.out) == (8, "")
+    assert_two_lines(done.err)
+    assert (tmp_path / "bench.json").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]
+
+
+def test_bench_compares_two_dates(run: Run, tmp_path: Path) -> None:
+    for date in "01":
+        run("simulate", tmp_path / f"{date}.tif", "--size", 128, "--date", date)
+    pair = f"{tmp_path / '0.tif'},{tmp_path / '1.tif'}"
+    options = ("--vs", "none", "--bpp", 0.8, "--no-speed", "--json")
+    done = run("bench", "--pair", pair, "-o", tmp_path / "r", *options)
+    assert [scene["name"] for scene in done.document["scenes"]] == ["0 VV", "1 VV"]
+    found = [point["measures"]["change_iou"] for point in done.document["points"]]
+    assert found[0] is None
+    assert 0 <= found[1] <= 1
 
 
 class FakeLoop:
@@ -395,6 +427,9 @@ def altered(coded: Path, to: Path, at: int, value: int) -> Path:
         ("decode", "{sarc}", "-o", "{new}", "--co", "COMPRESS"),
         ("decode", "{sarc}", "-o", "{new}", "--co", "COMPRESS=NIX"),
         ("bench", "{tif}", "-o", "{new}", "--bpp", "0.1,x"),
+        ("bench", "{tif}", "-o", "{new}", "--vs", "jpeg2001"),
+        ("bench", "{tif}", "-o", "{new}", "--vs", ","),
+        ("bench", "{tif}", "-o", "{new}", "--pair", "{tif}"),
         ("train", "{tif}", "-o", "{new}", "--crop", 100),
         ("nix",),
     ],
@@ -682,7 +717,7 @@ def test_documented_json_keys_are_those_printed(run: Run, scene: Path, coded: Pa
         "models": (),
         "simulate": (tmp_path / "s.tif", "--size", 64),
         "demo": ("-o", tmp_path / "d", "--size", 64, "--bpp", 1),
-        "bench": (scene, "-o", tmp_path / "r", "--bpp", 0.5, "--vs", "none"),
+        "bench": (scene, "-o", tmp_path / "r", "--bpp", 0.5, "--vs", "none", "--no-speed"),
     }
     assert set(documented) == set(arguments)
     for command, rest in arguments.items():

@@ -19,10 +19,10 @@ import torch
 from conftest import TOY
 from sarcodec import api, atomic
 from sarcodec.bench import report
+from sarcodec.bench.report import drawing, pixels
 from sarcodec.cli import main
 from sarcodec.errors import WriteError
-from sarcodec.types import Window
-from testing import faults
+from testing import benchmarks, faults
 from testing.commands import Child, finish, fork, side_by_side, warm_up
 from testing.forked import ends_well
 from testing.jobs import OLD, Job, State, measured
@@ -183,7 +183,7 @@ def curves_file(path: Path) -> None:
 
 
 def picture_file(path: Path) -> None:
-    report.crops({"a": np.zeros((9, 9))}, np.ones((9, 9), bool), Window(0, 0, 9, 9), path)
+    pixels.write_png(path, np.random.default_rng(0).integers(0, 256, (99, 99), np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -193,9 +193,9 @@ def picture_file(path: Path) -> None:
         model_file,
         curves_file,
         picture_file,
-        lambda path: report.write_csv([], path),
-        lambda path: report.write_json([], [], path),
-        lambda path: report.plot([], path),
+        lambda path: report.write_csv(benchmarks.results(), path),
+        lambda path: report.write_json(benchmarks.results(), path),
+        lambda path: drawing.write_png([], path),
     ],
 )
 def test_every_other_file_that_does_not_fit_is_a_write_error(

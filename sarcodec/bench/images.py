@@ -1,22 +1,28 @@
-"""Bands of rasters as images to compare codecs on, and sarcodec's own files as one of the codecs."""
+"""Bands of rasters as images to compare codecs on."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec import api
-from sarcodec.bench.rd import EncodeDecode, Mask, Raster
+from sarcodec.io.ground import pixel_m
 from sarcodec.io.raster import RasterSink, RasterSource
 from sarcodec.metadata import BandMeta, RasterMeta
 from sarcodec.radiometry import detect_scale, to_db, valid_mask
 from sarcodec.types import Scale, Window
+
+Mask = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+
+LARGEST = 4096  # pixels a side; the middle of a larger raster is cut out
+SMALL = 512  # pixels a side; below it the headers of a file weigh too much to mix with others
 
 
 @dataclass(frozen=True)
@@ -30,16 +36,34 @@ class Image:
     scale: Scale
     meta: RasterMeta
     """CRS, transform and nodata; no tags, so that files hold hardly more than pixels."""
+    path: str = ""
+    file: str = ""
+    band: str = ""
+    kind: str = ""
+    """Class in the report."""
+    truth_db: Floats | None = None
+    """The same without speckle, dB of power; None where nobody knows."""
+    before: str = ""
+    """Name of the image of the same place on an earlier date; empty for none."""
+    change: Mask | None = None
+    """Where the ground is known to have changed since `before`; None where nobody knows."""
+    cut: bool = False
+    """Whether this is the middle of a larger raster."""
 
-    @property
-    def db(self) -> npt.NDArray[np.float32]:
+    @cached_property
+    def db(self) -> Floats:
         """Decibels of power, shape (h, w)."""
         return to_db(self.values, self.scale)
 
-    @property
+    @cached_property
     def valid(self) -> Mask:
         """True where the pixel is data, shape (h, w)."""
         return valid_mask(self.values, self.scale, self.meta.nodata)
+
+    @cached_property
+    def pixel_m(self) -> float | None:
+        """Ground size of a pixel from its transform, metres; None where the raster has none."""
+        return pixel_m(self.meta)
 
     def write(self, path: Path) -> None:
         """Write a GeoTIFF of this band alone."""
@@ -47,8 +71,8 @@ class Image:
             sink.write(1, self.values, Window(0, 0, self.meta.width, self.meta.height))
 
 
-def images(path: str | os.PathLike[str]) -> Iterator[Image]:
-    """Every band of a raster file.
+def images(path: str | os.PathLike[str], *, largest: int = LARGEST) -> Iterator[Image]:
+    """Every band of a raster file; of a raster of more than `largest` pixels a side its middle.
 
     Raises
     ------
@@ -57,13 +81,15 @@ def images(path: str | os.PathLike[str]) -> Iterator[Image]:
     """
     with RasterSource(path) as source:
         meta = source.meta
-        whole = Window(0, 0, meta.width, meta.height)
+        window = _middle(meta.width, meta.height, largest)
+        part = meta.cropped(window)
+        kind = Path(path).resolve().parent.name
         for band, about in enumerate(meta.bands, 1):
-            values = source.read(band, whole)
+            values = source.read(band, window)
             tags = {**meta.tags.get("", {}), **about.tags.get("", {})}
             scale = detect_scale(values.dtype, tags, values, nodata=meta.nodata)
             bare = replace(
-                meta,
+                part,
                 count=1,
                 bands=(BandMeta(colorinterp="gray"),),
                 tags={},
@@ -71,23 +97,20 @@ def images(path: str | os.PathLike[str]) -> Iterator[Image]:
                 gcp_crs=None,
                 rpcs=None,
             )
-            yield Image(f"{Path(path).stem} {about.description or f'b{band}'}", values, scale, bare)
+            label = about.description or f"b{band}"
+            yield Image(
+                name=f"{Path(path).stem} {label}",
+                values=values,
+                scale=scale,
+                meta=bare,
+                path=os.fspath(path),
+                file=Path(path).name,
+                band=label,
+                kind=kind if min(values.shape) >= SMALL else f"{kind}, small",
+                cut=window.pixels < meta.width * meta.height,
+            )
 
 
-def sarcodec_files(
-    image: Image, folder: Path, *, model: str | None = None, device: str = "auto", jobs: int | None = None
-) -> EncodeDecode:
-    """Encode and decode `image` through files in `folder`, as a user does; sizes are those of whole files."""
-    source, coded, back = (folder / name for name in ("in.tif", "coded.sarc", "back.tif"))
-    image.write(source)
-
-    def encode_decode(_db: Raster, _valid: Mask, bpp: float) -> tuple[int, Raster]:
-        api.encode(
-            source, coded, bpp=bpp, scale=image.scale, model=model, device=device, jobs=jobs, overwrite=True
-        )
-        api.decode(coded, back, model=model, device=device, jobs=jobs, overwrite=True)
-        with RasterSource(back) as decoded:
-            values = decoded.read(1, Window(0, 0, image.meta.width, image.meta.height))
-        return coded.stat().st_size, to_db(values, image.scale)
-
-    return encode_decode
+def _middle(width: int, height: int, largest: int) -> Window:
+    w, h = min(width, largest), min(height, largest)
+    return Window((width - w) // 2, (height - h) // 2, w, h)

@@ -11,7 +11,7 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ctypes.util import find_library
 from dataclasses import dataclass
@@ -24,13 +24,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.errors import InputError, SarcError
+from sarcodec.bench.codecs.interface import Coded, Raster
+from sarcodec.bench.codecs.samples import Mask, Samples, decibels, integers
+from sarcodec.bench.codecs.search import TOLERANCE
+from sarcodec.bench.images import Image
+from sarcodec.bench.results import CodecInfo
+from sarcodec.errors import SarcError
 
-Raster = npt.NDArray[np.floating[Any]]
 Floats = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
 
-_STEPS = 65535
+_BITS = 16
 _TILE = 4096
 _RESOLUTIONS = 6
 _ATTEMPTS = 10
@@ -60,6 +63,46 @@ def openjpeg_version() -> str:
     return str(_glymur().version.openjpeg_version)
 
 
+@dataclass(frozen=True)
+class Jpeg2000:
+    """Behind `interface.Codec`; the setting is OpenJPEG's compression ratio."""
+
+    resolutions: int = _RESOLUTIONS
+
+    def info(self) -> CodecInfo:
+        """Versions and settings."""
+        return CodecInfo(
+            name="jpeg2000",
+            title="JPEG 2000 9/7",
+            library=f"OpenJPEG {openjpeg_version()} through glymur {_glymur().__version__}",
+            settings=(
+                f"9/7 irreversible, {self.resolutions} resolutions, 64x64 blocks, one quality layer, one "
+                "tile up to 4096 pixels, 16 bits over the valid dB range, raw codestream; the compression "
+                "ratio carries the rate"
+            ),
+        )
+
+    def prepare(self, image: Image) -> Samples:
+        """The dB image on 16 bits."""
+        return integers(image.db, image.valid, _BITS)
+
+    def encode(self, prepared: Samples, setting: float, *, threads: int = 1) -> bytes:
+        """A codestream in one attempt."""
+        return encode_at(prepared.values, setting, threads, self.resolutions)
+
+    def search(self, prepared: Samples, bpp: float, *, tolerance: float = TOLERANCE) -> Coded:
+        """The codestream nearest to `bpp`."""
+
+        def attempt(ratio: float) -> bytes:
+            return self.encode(prepared, ratio)
+
+        return _search(attempt, prepared.values.nbytes, bpp * prepared.values.size / 8, tolerance)
+
+    def decode(self, prepared: Samples, data: bytes, *, threads: int = 1) -> Floats:
+        """dB of power, shape (h, w)."""
+        return decode(Codestream(data, prepared.low_db, prepared.high_db), threads=threads)
+
+
 def encode_decode(db: Raster, valid: Mask, bpp: float) -> tuple[int, Floats]:
     """File size in bytes and the decoded dB image, at the nearest reachable rate.
 
@@ -74,7 +117,9 @@ def encode_decode(db: Raster, valid: Mask, bpp: float) -> tuple[int, Floats]:
     return len(code.data), decode(code)
 
 
-def encode(db: Raster, valid: Mask, bpp: float, *, threads: int = 1, tolerance: float = 0.01) -> Codestream:
+def encode(
+    db: Raster, valid: Mask, bpp: float, *, threads: int = 1, tolerance: float = TOLERANCE
+) -> Codestream:
     """Encode to a file of `bpp`, as near as OpenJPEG gets.
 
     Parameters
@@ -93,19 +138,18 @@ def encode(db: Raster, valid: Mask, bpp: float, *, threads: int = 1, tolerance: 
     InputError
         No pixel is valid.
     """
-    if not valid.any():
-        raise InputError("there is no valid pixel to encode")
     samples, low, high = samples_of(db, valid)
-    return Codestream(_search(samples, bpp * db.size / 8, threads, tolerance), low, high)
+
+    def attempt(ratio: float) -> bytes:
+        return encode_at(samples, ratio, threads)
+
+    return Codestream(_search(attempt, samples.nbytes, bpp * db.size / 8, tolerance).data, low, high)
 
 
 def samples_of(db: Raster, valid: Mask) -> tuple[npt.NDArray[np.uint16], float, float]:
     """The dB image on 16 bits over its own valid range, and that range."""
-    data = db[valid]
-    low, high = float(data.min()), float(data.max())
-    filled = np.where(valid, db, data.mean(dtype=np.float64))
-    scale = _STEPS / (high - low) if high > low else 0.0
-    return np.rint((filled - low) * scale).astype(np.uint16), low, high
+    samples = integers(db, valid, _BITS)
+    return samples.values, samples.low_db, samples.high_db
 
 
 def decode(code: Codestream, *, threads: int = 1) -> Floats:
@@ -118,23 +162,22 @@ def decode(code: Codestream, *, threads: int = 1) -> Floats:
     with _scratch(threads) as path:
         path.write_bytes(code.data)
         samples = _glymur().Jp2k(path)[:]
-    step = (code.high_db - code.low_db) / _STEPS
-    return np.asarray(samples * step + code.low_db, dtype=np.float32)
+    return decibels(samples, Samples(samples, code.low_db, code.high_db), _BITS)
 
 
-def _search(samples: npt.NDArray[np.uint16], wanted: float, threads: int, tolerance: float) -> bytes:
-    """The codestream whose size is nearest to `wanted` bytes.
+def _search(encode: Callable[[float], bytes], raw: int, wanted: float, tolerance: float) -> Coded:
+    """The codestream whose size is nearest to `wanted` bytes, of samples of `raw` bytes.
 
     OpenJPEG takes a ratio and stays below it, in jumps of up to a fifth of the file on a 512x512 image:
     correct the ratio by the miss until two ratios bracket the wanted size, then halve the bracket.
     """
-    ratio = max(samples.nbytes / wanted, 1.0)
+    ratio = max(raw / wanted, 1.0)
     small, large = np.inf, 0.0  # ratios known to give files below and above the wanted size
-    best = b""
+    best = Coded(b"", ratio)
     for _ in range(_ATTEMPTS):
-        data = encode_at(samples, ratio, threads)
-        if not best or abs(len(data) - wanted) < abs(len(best) - wanted):
-            best = data
+        data = encode(ratio)
+        if not best.data or abs(len(data) - wanted) < abs(len(best.data) - wanted):
+            best = Coded(data, ratio)
         if abs(len(data) / wanted - 1) <= tolerance:
             break
         if len(data) < wanted:
@@ -149,15 +192,17 @@ def _search(samples: npt.NDArray[np.uint16], wanted: float, threads: int, tolera
     return best
 
 
-def encode_at(samples: npt.NDArray[np.uint16], ratio: float, threads: int) -> bytes:
+def encode_at(
+    samples: npt.NDArray[np.uint16], ratio: float, threads: int, resolutions: int = _RESOLUTIONS
+) -> bytes:
     """A codestream of 16-bit samples at a compression ratio, in one attempt."""
     height, width = samples.shape
     options: dict[str, Any] = {}
     if max(height, width) > _TILE:
         options["tilesize"] = (min(height, _TILE), min(width, _TILE))
-    resolutions = min(_RESOLUTIONS, min(height, width).bit_length())
+    levels = min(resolutions, min(height, width).bit_length())
     with _scratch(threads) as path:
-        _glymur().Jp2k(path, data=samples, cratios=(ratio,), irreversible=True, numres=resolutions, **options)
+        _glymur().Jp2k(path, data=samples, cratios=(ratio,), irreversible=True, numres=levels, **options)
         return path.read_bytes()
 
 

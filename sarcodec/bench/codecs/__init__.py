@@ -1,0 +1,1 @@
+"""Codecs to compare, each behind the same four calls (`interface.Codec`)."""
