@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from sarcodec.errors import SarcError
 
 if TYPE_CHECKING:
-    from sarcodec.api import DecodeReport, EncodeReport, decode, decode_array, encode, encode_array
+    from sarcodec.api import DecodeReport, EncodeReport, decode, decode_array, encode, encode_array, extract
     from sarcodec.damage import DamagedTile
     from sarcodec.dataset import SarcDataset, open  # noqa: A004
+    from sarcodec.layers import Extracted
     from sarcodec.limits import Limits
     from sarcodec.types import Quantity, Scale, Window
 
@@ -26,6 +27,7 @@ __all__ = [
     "DamagedTile",
     "DecodeReport",
     "EncodeReport",
+    "Extracted",
     "Limits",
     "Quantity",
     "SarcDataset",
@@ -36,6 +38,7 @@ __all__ = [
     "decode_array",
     "encode",
     "encode_array",
+    "extract",
     "open",
 ]
 
@@ -43,6 +46,7 @@ _HOME = {
     **dict.fromkeys(("Quantity", "Scale", "Window"), "sarcodec.types"),
     **dict.fromkeys(("SarcDataset", "open"), "sarcodec.dataset"),
     "DamagedTile": "sarcodec.damage",
+    "Extracted": "sarcodec.layers",
     "Limits": "sarcodec.limits",
 }
 

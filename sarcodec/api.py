@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec.atomic import check_target, replacing
-from sarcodec.dataset import PathLike, SarcDataset, Tick, silent
+from sarcodec.dataset import PathLike, SarcDataset, Tick, open_file, silent
 from sarcodec.dataset import open as open_dataset
 from sarcodec.errors import InputError, UsageError
+from sarcodec.layers import Extracted, keep_layers
 from sarcodec.limits import DEFAULT, Limits
 from sarcodec.metadata import RasterMeta
 from sarcodec.parallel import workers
@@ -302,6 +303,39 @@ def decode_array(
         io.BytesIO(data), "<bytes>", jobs=jobs, device=device, model=model, limits=limits
     ) as coded:
         return coded.read()
+
+
+def extract(
+    src: PathLike,
+    out: PathLike,
+    *,
+    layers: int = 1,
+    overwrite: bool = False,
+    progress: Tick = silent,
+    limits: Limits = DEFAULT,
+) -> Extracted:
+    """Cut a `.sarc` file to its first layers, without decoding it; loads no model.
+
+    Parameters
+    ----------
+    src, out : path
+        The `.sarc` file; the one to write.
+    layers : int
+        1 keeps the base layer alone.
+
+    Raises
+    ------
+    SarcError
+        One of its subclasses.
+    """
+    check_target(out, overwrite=overwrite)
+    _check_distinct(src, out)
+    with (
+        open_file(src) as source,
+        replacing(out, overwrite=overwrite) as partial,
+        partial.open("wb") as file,
+    ):
+        return keep_layers(source, file, layers, progress, limits)
 
 
 def _enum(kind: Any, value: Any) -> Any:

@@ -76,9 +76,9 @@ def model_of(header: Header, *, name: str | None = None, device: str = "cpu") ->
         raise UnsupportedError(
             "the file has critical layers or tile qualities of a newer encoder", hint=NEWER
         )
-    if coded != model.layers or header.quantiser is not Quantiser.SCALAR:
+    if coded != model.layers[: len(coded)] or header.quantiser is not Quantiser.SCALAR:
         raise UnsupportedError(
-            f"layers of {coded} channels are not those of model {model.id}: {model.layers}"
+            f"layers of {coded} channels are not the first ones of model {model.id}: {model.layers}"
         )
     if any(band.level > model.top_level for band in header.bands):
         raise FormatError(f"a rate level is above {model.top_level}, the highest of model {model.id}")
@@ -147,6 +147,7 @@ class Decoder:
                 continue
             wanted = layer.kind == LayerKind.BASE or not self.base_only
             layers.append(self.reader.layer_bytes(row, col, band, number) if wanted else b"")
+        layers += [b""] * (len(self.model.layers) - len(layers))  # of a file that was cut to fewer layers
         size = (window.height, window.width)
         try:
             if not any(layers):

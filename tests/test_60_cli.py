@@ -712,6 +712,7 @@ def test_documented_json_keys_are_those_printed(run: Run, scene: Path, coded: Pa
     arguments: dict[str, tuple[object, ...]] = {
         "encode": (scene, "-o", tmp_path / "a.sarc"),
         "decode": (coded, "-o", tmp_path / "a.tif"),
+        "extract": (coded, "-o", tmp_path / "b.sarc"),
         "info": (coded,),
         "test": (coded,),
         "models": (),

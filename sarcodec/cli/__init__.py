@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sarcodec.cli import bench, decode, demo, encode, info, models, simulate, test, train
+from sarcodec.cli import bench, decode, demo, encode, extract, info, models, simulate, test, train
 from sarcodec.cli.guard import EXIT_CODES, deafen, guarded
 
 __all__ = ["app", "main"]
@@ -20,6 +20,7 @@ _EPILOG = "Exit codes:\n\n" + "\n".join(
 _COMMANDS: dict[str, tuple[Callable[..., None], str, str]] = {
     "encode": (encode.encode, encode.EPILOG, "Codec"),
     "decode": (decode.decode, decode.EPILOG, "Codec"),
+    "extract": (extract.extract, extract.EPILOG, "Codec"),
     "info": (info.info, info.EPILOG, "Codec"),
     "test": (test.check, test.EPILOG, "Codec"),
     "demo": (demo.demo, demo.EPILOG, "Try and compare"),

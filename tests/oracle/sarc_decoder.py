@@ -705,7 +705,8 @@ def decode(data: bytes, model: Model, *, base_only: bool = False) -> Decoded:
     require(header.entropy_digest == model.entropy_digest, "entropy digest")
     require(header.synthesis_digest == model.synthesis_digest, "synthesis digest")
     critical = [n for n, (kind, _) in enumerate(header.layers) if kind < 128]
-    require([header.layers[n][1] for n in critical] == model.layers, "layers are not the model's")
+    channels = [header.layers[n][1] for n in critical]
+    require(channels == model.layers[: len(channels)], "layers are not the model's")
     records = read_records(data, header, cursor.at)
     shape = (len(header.bands), header.height, header.width)
     out = Decoded(np.empty(shape, header.dtype), {}, np.empty(shape, np.uint8))
@@ -718,6 +719,7 @@ def decode(data: bytes, model: Model, *, base_only: bool = False) -> Decoded:
             window = header.window(row, col)
             extent = (window[0].stop - window[0].start, window[1].stop - window[1].start)
             bodies = [record[number][1 + n] for n in critical]
+            bodies += [b"" for _ in model.layers[len(bodies) :]]
             bodies = [bodies[0], *(b"" for _ in bodies[1:])] if base_only else bodies
             part = read_latents(model, band.level, bodies, (-(-extent[0] // 16), -(-extent[1] // 16)))
             out.latents[number, row, col] = part
