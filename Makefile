@@ -1,13 +1,13 @@
 PYTHON ?= .venv/bin/python
 
 .PHONY: venv qa format test torture fuzz bench wheel ci clean
-venv: ; python3.11 -m venv .venv && $(PYTHON) -m pip install -e ".[test,dev]"
+venv: ; python3.11 -m venv .venv && $(PYTHON) -m pip install -e ".[test,peers,dev]"
 qa: ; $(PYTHON) -m ruff check && $(PYTHON) -m ruff format --check && $(PYTHON) -m mypy && $(dir $(PYTHON))lint-imports
 format: ; $(PYTHON) -m ruff check --fix && $(PYTHON) -m ruff format
 test: ; $(PYTHON) -m pytest
 torture: ; PYTHONPATH=tests $(PYTHON) -m torture --report docs/reliability.md
 fuzz: ; PYTHONPATH=tests $(PYTHON) -m fuzz --seconds 600
-bench: ; $(PYTHON) benchmarks/rd_test_chips.py -o runs/rd
+bench: ; $(dir $(PYTHON))sarcodec bench --quick -o runs/bench -f
 wheel: ; $(PYTHON) -m pip wheel --no-deps -w dist .
 ci: ; .ci/run
 clean: ; rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

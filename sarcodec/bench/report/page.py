@@ -16,6 +16,7 @@ from sarcodec.bench.report import comparisons, pairtables, plots, prose, tables,
 from sarcodec.bench.report.cells import Table
 from sarcodec.bench.report.document import write_csv, write_json
 from sarcodec.bench.report.drawing import Panel, svg, swatch, themed, write_png
+from sarcodec.bench.report.overview import write_overview
 from sarcodec.bench.report.style import Style, styles, variables
 from sarcodec.bench.report.viewer import views
 from sarcodec.bench.results import OURS, REFERENCE, Results
@@ -23,7 +24,16 @@ from sarcodec.bench.results import OURS, REFERENCE, Results
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-PLOTS = ("rd.png", "scenes.png", "bound.png", "measures.png", "bd.png", "tiles.png", "speed.png")
+PLOTS = (
+    "overview.png",
+    "rd.png",
+    "scenes.png",
+    "bound.png",
+    "measures.png",
+    "bd.png",
+    "tiles.png",
+    "speed.png",
+)
 """Plots that every report writes; what was not measured says so in its picture."""
 
 
@@ -74,6 +84,7 @@ def write_report(results: Results, folder: str | Path) -> None:
     legend = plots.legend(results)
     write_json(results, folder / "bench.json")
     write_csv(results, folder / "points.csv")
+    write_overview(results, folder, folder / "overview.png")
     write_png(panels.rd, folder / "rd.png", legend)
     write_png(panels.scenes, folder / "scenes.png", legend)
     write_png(panels.bound, folder / "bound.png", legend)
@@ -199,7 +210,6 @@ def _resource(name: str) -> str:
 
 def _style(look: dict[str, Style]) -> str:
     light, dark = variables(look, dark=False), variables(look, dark=True)
-    "".join(f".codec-{style.number}{{--own:var(--codec-{style.number})}}" for style in look.values())
     dark = f"@media (prefers-color-scheme:dark){{:root{{{dark}}}}}"
     return f"{_resource('page.css')}:root{{{light}}}\n{dark}\n"
 
