@@ -6,7 +6,7 @@ For a stationary Gaussian field of power spectral density :math:`S(f)` no codec 
           R(\theta) = \int \max\left(0, \tfrac12 \log_2 \frac{S}{\theta}\right) df
 
 bits per pixel for a mean square error :math:`D`: reverse water-filling (Berger, *Rate Distortion Theory*,
-1971, section 4.5; Cover and Thomas, *Elements of Information Theory*, section 10.3.3). Here S is that of the
+1971; Cover and Thomas, *Elements of Information Theory*, section 10.3.3). Here S is that of the
 dB image, so errors are dB.
 
 What it is not. A scene is no stationary Gaussian field: a codec that adapts to fields, water and towns may

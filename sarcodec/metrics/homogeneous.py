@@ -17,7 +17,7 @@ nested, and :math:`p = 1 - (1 - \min p_k)^2` comes out nearly uniform on simulat
 
 This is the one-way analysis of variance as a test for homogeneity. Variance between cells and within them
 are nearly independent, so homogeneous blocks pass *whatever their variance*; taking the smoothest, as plots
-of local deviation over mean (J. S. Lee, E. Pottier, *Polarimetric Radar Imaging*, chapter 4) tempt one to,
+of local deviation over mean (J. S. Lee, E. Pottier, *Polarimetric Radar Imaging*) tempt one to,
 would bias the equivalent number of looks upward. A block counts where p is above a level chosen per scene:
 homogeneous blocks have uniform p, so twice those with p > 1/2 estimates their number (J. D. Storey, Journal
 of the Royal Statistical Society B 64(3), 2002), and the level is the lowest from 0.01 to 0.5 that lets pass

@@ -20,8 +20,7 @@ def autocorrelation(db: Raster, valid: Mask, blocks: Sequence[Window], *, lags: 
     mean instead of the true one lowers every lag; that is corrected
     (:func:`sarcodec.metrics.patches.correlation`), taking the correlation as separable and negligible from
     the first lag on where it falls below 0.02. For circular Gaussian fields it is the squared magnitude of
-    the complex correlation (C. Oliver, S. Quegan, *Understanding Synthetic Aperture Radar Images*,
-    chapter 4).
+    the complex correlation (C. Oliver, S. Quegan, *Understanding Synthetic Aperture Radar Images*).
 
     Parameters
     ----------
@@ -47,7 +46,7 @@ def ks_ratio(db: Raster, decoded_db: Raster, valid: Mask, blocks: Sequence[Windo
               r = \frac{I / \hat I}{\langle I / \hat I \rangle_{\mathrm{block}}}
 
     for linear power I of the original and of the decoded image and L = `enl` (the ratio image of Oliver and
-    Quegan, *Understanding Synthetic Aperture Radar Images*, chapter 6, as a test of despeckling). About 0
+    Quegan, *Understanding Synthetic Aperture Radar Images*, as a test of despeckling). About 0
     where what the codec took away is pure speckle and all of it; near the largest value, for identity,
     where it took nothing away.
 

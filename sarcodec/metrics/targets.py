@@ -3,7 +3,7 @@
 A pixel is a detection where its power exceeds a multiple of the mean power of a ring around it. Both are
 gamma variates in homogeneous clutter of L looks, so their ratio follows Fisher's F with 2 L and 2 L N degrees
 of freedom, where N is the number of independent pixels in the ring, and the multiple is that law's upper
-quantile (Oliver and Quegan, *Understanding Synthetic Aperture Radar Images*, section 10.2; Gandhi and Kassam,
+quantile (Oliver and Quegan, *Understanding Synthetic Aperture Radar Images*; Gandhi and Kassam,
 IEEE TAES 24(4), 1988, for the loss near other targets and at edges of clutter, which this detector has).
 """
 
