@@ -164,6 +164,7 @@ def test_the_terminal_shows_every_table_in_110_columns() -> None:
         "26.65",
     ]
     assert ".. of a mosaic" in text
+    assert all(codec.library in text for codec in found.codecs)
     assert "-16.6   -19.7..-13.5  -13.5" in text
     assert re.search(r"mekong VH +sarcodec +avif +-30\.0 +1\.150\.\.1\.620 +31 % +!", text)
     assert "! the curves share less than half of their errors (1 row)" in text

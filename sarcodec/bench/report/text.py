@@ -20,6 +20,7 @@ def summary(results: Results) -> str:
     Lines are at most 110 characters wide but for warnings, which are not cut.
     """
     parts = [
+        _codecs(results),
         _points(results),
         _bd_rows(results),
         _bd_means(results),
@@ -45,6 +46,12 @@ def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> l
 
 def _plain(value: float | None, digits: int, *, signed: bool = False) -> str:
     return words.number(value, digits, signed=signed).replace(words.MINUS, "-").replace(words.DASH, "-")
+
+
+def _codecs(results: Results) -> list[str]:
+    """Which version of which library stood behind each codec."""
+    rows = [[codec.name, words.clean(codec.title), words.clean(codec.library)] for codec in results.codecs]
+    return _aligned(["codec", "", "library"], rows, 3) if rows else []
 
 
 def _points(results: Results) -> list[str]:
