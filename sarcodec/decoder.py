@@ -10,14 +10,14 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from sarcodec import gain, zoo
 from sarcodec import limits as lim
-from sarcodec import zoo
-from sarcodec.bitstream import mask
+from sarcodec.bitstream import gaingrid, mask
 from sarcodec.bitstream.header import Header
 from sarcodec.bitstream.layout import NEWER, LayerKind, Quantiser
 from sarcodec.bitstream.reader import Reader, where
 from sarcodec.damage import fill_value, reached
-from sarcodec.errors import FormatError, UnsupportedError
+from sarcodec.errors import FormatError, UnsupportedError, UsageError
 from sarcodec.invalid import InvalidPalette, valid_mask
 from sarcodec.metadata import RasterMeta
 from sarcodec.model import modelfile
@@ -26,8 +26,7 @@ from sarcodec.model.modelfile import Model
 from sarcodec.model.runtime import one_thread
 from sarcodec.model.transforms import STRIDE
 from sarcodec.parallel import ordered_map
-from sarcodec.radiometry import BandRange, finish
-from sarcodec.tile import latent_window, synthesise_tile
+from sarcodec.tile import latent_window, native_values, synthesise_tile
 from sarcodec.types import Window
 
 log = logging.getLogger(__name__)
@@ -98,10 +97,19 @@ class Decoder:
         Leave enhancement layers out: their latents become their predicted means.
     allow_partial : bool
         Fill what damage took with :attr:`fill` instead of raising, and note the tiles in :attr:`damaged`.
+    unbiased : bool
+        Apply the gain grid, so that mean power is the source's; a tile whose grid is damaged is damaged.
+
+    Raises
+    ------
+    UsageError
+        `unbiased` is asked of a file without a gain grid, or of its base layer alone.
     """
 
     damaged: dict[Place, str]
     """Damaged tiles met so far, and what is wrong with each."""
+    gain_layer: tuple[int, int] | None
+    """Number of the gain grid among the layers and side of its cells in pixels, None without one."""
 
     def __init__(
         self,
@@ -110,6 +118,7 @@ class Decoder:
         jobs: int,
         base_only: bool = False,
         allow_partial: bool = False,
+        unbiased: bool = False,
         model: str | None = None,
         device: str = "cpu",
         limits: lim.Limits = lim.DEFAULT,
@@ -117,6 +126,9 @@ class Decoder:
         self.reader = Reader(file, limits=limits, salvage=allow_partial)
         self.header, self.limits = self.reader.header, limits
         self.meta = meta_of(self.header, limits)
+        self.gain_layer, self.unbiased = gaingrid.layer_of(self.header), unbiased
+        if unbiased:
+            _check_gains(self.gain_layer, base_only=base_only)
         self.allow_partial, self.damaged = allow_partial, {}
         self._mute: set[Place] = set()
         self._quiet: dict[tuple[int, tuple[int, int]], Latents] = {}
@@ -180,15 +192,28 @@ class Decoder:
             raise FormatError(f"{where(row, col)}: valid pixels in a band that has none")
         return classes
 
+    def gains(self, place: Place, classes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Gain of each pixel of a tile, float32, shape of `classes`, dB; raises as :meth:`latents`."""
+        assert self.gain_layer is not None
+        band, row, col = place
+        number, side = self.gain_layer
+        body = self.reader.layer_bytes(row, col, band, number)
+        try:
+            codes = gaingrid.unpack(body, gain.with_data(classes == 0, side))
+        except FormatError as error:
+            raise _named(error, place) from error
+        return gain.spread(codes, side, classes.shape)
+
     def tile(self, place: Place, latents: Callable[[Place], Latents | None]) -> npt.NDArray[Any]:
         """Native values of a tile, given the latents around it; :attr:`fill` where damage reaches."""
         if place not in self._mute:
             try:
                 classes = self.classes(place)
+                gains = self.gains(place, classes) if self.unbiased else None
             except FormatError as error:
                 self._lose(place, error)
             else:
-                values = self._pixels(place, classes, latents)
+                values = self._pixels(place, classes, latents, gains)
                 for part in self._reached(place):
                     values[part] = self.fill
                 return values
@@ -196,7 +221,11 @@ class Decoder:
         return np.full((window.height, window.width), self.fill, self.header.dtype)
 
     def _pixels(
-        self, place: Place, classes: npt.NDArray[np.uint8], latents: Callable[[Place], Latents | None]
+        self,
+        place: Place,
+        classes: npt.NDArray[np.uint8],
+        latents: Callable[[Place], Latents | None],
+        gains: npt.NDArray[np.float32] | None,
     ) -> npt.NDArray[Any]:
         number, row, col = place
         level, palette = self.header.bands[number].level, self._palettes[number]
@@ -205,15 +234,15 @@ class Decoder:
         x = synthesise_tile(
             lambda r, c: latents((number, r, c)), self.model, level, self.header.grid, (row, col)
         )
-        values = self._finish(number, x)
+        values = self._finish(number, x, gains)
         return palette.restore(values, classes) if classes.any() else values
 
-    def _finish(self, number: int, x: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+    def _finish(
+        self, number: int, x: npt.NDArray[np.float32], gains: npt.NDArray[np.float32] | None = None
+    ) -> npt.NDArray[Any]:
         """Native values from network units."""
         band, palette = self.header.bands[number], self._palettes[number]
-        with np.errstate(over="ignore", invalid="ignore"):  # a hostile header; `finish` puts them in range
-            db = x * np.float32(band.unit) + np.float32(band.offset)
-        return finish(db, BandRange(band.vmin, band.vmax), self.header.scale, palette, self.meta.nodata)
+        return native_values(x, band, self.header.scale, palette, self.meta.nodata, gains)
 
     def _latents_or_none(self, place: Place) -> Latents | None:
         try:
@@ -308,6 +337,19 @@ class Decoder:
         for band, part, values in self.strips(window, bands, lambda *_: None):
             out[(slots[band], *part.inside(window))] = values
         return out
+
+
+def _check_gains(layer: tuple[int, int] | None, *, base_only: bool) -> None:
+    if layer is None:
+        raise UsageError(
+            "the file has no gain grid, so mean power cannot be brought back",
+            hint="Encode the source anew with --radiometry, or decode without --unbiased.",
+        )
+    if base_only:
+        raise UsageError(
+            "gains are those of all layers together, not of the base layer",
+            hint="Choose one of --unbiased and --base-only.",
+        )
 
 
 def _named(error: FormatError, place: Place) -> FormatError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,6 +11,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from sarcodec import gain
+from sarcodec.bitstream.gaingrid import UNIT
 from sarcodec.bitstream.header import Band, Header, Layer, ModelRef
 from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.tile import BandRecord, TileRecord
@@ -111,6 +113,8 @@ class Scene:
     grid: TileGrid
     scans: tuple[BandScan, ...]
     limits: Limits = DEFAULT
+    gain_side: int | None = None
+    """Side of a cell of the gain grid in pixels, None for a file without."""
 
     @property
     def pixels(self) -> int:
@@ -130,7 +134,13 @@ class Scene:
 
 
 def survey(
-    source: Source, scale: Scale | None, quantity: Quantity, jobs: int, tick: Tick, limits: Limits = DEFAULT
+    source: Source,
+    scale: Scale | None,
+    quantity: Quantity,
+    jobs: int,
+    tick: Tick,
+    limits: Limits = DEFAULT,
+    gain_side: int | None = None,
 ) -> Scene:
     """First pass: scale, valid pixels, range and mean of every band."""
     meta = source.meta
@@ -146,7 +156,7 @@ def survey(
         tick("scan", done, grid.count * meta.count)
 
     scans = tuple(scan_band(source, band, chosen, grid, jobs, advance) for band in range(1, meta.count + 1))
-    return Scene(source, chosen, quantity, grid, scans, limits)
+    return Scene(source, chosen, quantity, grid, scans, limits, gain_side)
 
 
 def spool(latents: Latents, jobs: int, tick: Tick) -> None:
@@ -172,13 +182,16 @@ def header_of(scene: Scene, model: Model, level: int) -> Header:
         unit = scan.unit_db(model.unit_db)
         bands.append(Band(scan.mean_db, unit, level, *span, palette=scan.palette.bits))
     kinds = [LayerKind.BASE] + [LayerKind.ENHANCEMENT] * (len(model.layers) - 1)
+    layers = [Layer(kind, n) for kind, n in zip(kinds, model.layers, strict=True)]
+    if scene.gain_side is not None:
+        layers.append(Layer(LayerKind.GAIN_GRID, scene.gain_side // UNIT, skippable=True))
     return Header(
         width=meta.width,
         height=meta.height,
         dtype=meta.dtype,
         scale=scene.scale,
         bands=tuple(bands),
-        layers=tuple(Layer(kind, n) for kind, n in zip(kinds, model.layers, strict=True)),
+        layers=tuple(layers),
         model=ModelRef(model.id, model.entropy_digest, model.synthesis_digest),
         quantity=scene.quantity,
         tile_side=scene.grid.side,
@@ -190,22 +203,36 @@ def header_of(scene: Scene, model: Model, level: int) -> Header:
 def write(file: BinaryIO, latents: Latents, model: Model, level: int, jobs: int, tick: Tick) -> int:
     """Code every tile at `level` and write the file front to back; returns its size in bytes."""
     scene = latents.scene
-    writer = Writer(file, header_of(scene, model, level), limits=scene.limits)
-    coder = LatentCoder(model, level)
-
-    def work(place: tuple[int, tuple[int, int]]) -> BandRecord:
-        tile = latents.fetch(*place)
-        layers = coder.encode(tile.y).layers if tile.y.size else (b"",) * len(model.layers)
-        return BandRecord(tile.mask, layers)
-
-    places, records = scene.places, []
-    for done, record in enumerate(ordered_map(work, places, jobs, one_thread)):
+    header = header_of(scene, model, level)
+    writer = Writer(file, header, limits=scene.limits)
+    coded = _coded(latents, model, level, jobs)
+    if scene.gain_side is None:
+        made = (record for _, record, _ in coded)
+    else:
+        made = gain.records(coded, scene.source, model, header, jobs)
+    records, total = [], len(scene.places)
+    for done, record in enumerate(made):
         records.append(record)
         if len(records) == len(scene.scans):
             writer.add_tile(TileRecord(tuple(records)))
             records.clear()
-        tick("code", done + 1, len(places))
+        tick("code", done + 1, total)
     return writer.finish()
+
+
+def _coded(latents: Latents, model: Model, level: int, jobs: int) -> Iterator[gain.Coded]:
+    """Records in the order of the file; with the decoded latents where gains are to be measured."""
+    scene, coder = latents.scene, LatentCoder(model, level)
+
+    def work(place: tuple[int, tuple[int, int]]) -> gain.Coded:
+        tile = latents.fetch(*place)
+        if not tile.y.size:
+            return place, BandRecord(tile.mask, (b"",) * len(model.layers)), None
+        coded = coder.encode(tile.y)
+        decoded = None if scene.gain_side is None else coded.y_hat.astype(np.int32)
+        return place, BandRecord(tile.mask, coded.layers), decoded
+
+    return ordered_map(work, scene.places, jobs, one_thread)
 
 
 def encode_to(path: Path, latents: Latents, model: Model, level: int, jobs: int, tick: Tick) -> int:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from sarcodec import gain
 from sarcodec.encoder import Latents, Scene, Tick, header_of, write
 from sarcodec.errors import UsageError
 from sarcodec.model.entropy import LatentCoder
@@ -247,12 +248,14 @@ def _next_level(sizes: dict[int, int], wanted: float, search: Search) -> int:
 
 
 def fixed_bytes(latents: Latents, model: Model) -> int:
-    """Bytes of the file that do not depend on the level: header, masks, index."""
-    scene = latents.scene
+    """Bytes of the file that do not depend on the level: header, masks, index; about those of gains."""
+    scene, side = latents.scene, latents.scene.gain_side
     masks = sum(len(latents.mask(*place)) for place in scene.places)
+    gains = sum(gain.estimated_bytes(scan.counts, side) for scan in scene.scans) if side else 0
     return (
         len(header_of(scene, model, 0).to_bytes(limits=scene.limits))
         + masks
+        + gains
         + 3 * scene.grid.count * len(scene.scans)
         + 16
     )

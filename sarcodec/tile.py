@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec.bitstream import mask
+from sarcodec.bitstream.header import Band
 from sarcodec.fill import fill_invalid
 from sarcodec.model.modelfile import Model
 from sarcodec.model.transforms import STRIDE
-from sarcodec.radiometry import to_db
+from sarcodec.radiometry import BandRange, InvalidPalette, finish, to_db
 from sarcodec.scan import BandScan, Source
 from sarcodec.types import Scale, TileGrid, Window
 
@@ -123,3 +124,26 @@ def synthesise_tile(
     window = grid.window(*at)
     top, left = window.row - region.row * STRIDE, window.col - region.col * STRIDE
     return x[top : top + window.height, left : left + window.width]
+
+
+def native_values(
+    x: npt.NDArray[np.float32],
+    band: Band,
+    scale: Scale,
+    palette: InvalidPalette,
+    nodata: float | None,
+    gains: npt.NDArray[np.float32] | None = None,
+) -> npt.NDArray[Any]:
+    """Native values of decoded valid pixels, see :func:`sarcodec.radiometry.finish`.
+
+    Parameters
+    ----------
+    x : float32 array, shape (height, width), network units
+    gains : float32 array, same shape, optional
+        dB to add before values are rounded and clamped.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # a hostile header; `finish` puts them in range
+        db = x * np.float32(band.unit) + np.float32(band.offset)
+        if gains is not None:
+            db += gains
+    return finish(db, BandRange(band.vmin, band.vmax), scale, palette, nodata)

@@ -19,12 +19,12 @@ Found = tuple[Place, FormatError]
 
 def inspect(decoder: Decoder, window: Window, bands: Sequence[int], tick: Tick) -> list[DamagedTile]:
     """Damaged tiles among those that decoding bands (from 0) of a window needs."""
-    found = _inspect(decoder, window, bands, tick)
+    found = _inspect(decoder, window, bands, tick, gains=decoder.unbiased)
     return [DamagedTile(band + 1, row, col, error.message) for (band, row, col), error in found]
 
 
 def verify(decoder: Decoder, tick: Tick) -> int:
-    """Check every checksum, mask and latent digest; returns the number of tiles and bands checked.
+    """Check every checksum, mask, latent digest and gain; returns the number of tiles and bands checked.
 
     Raises
     ------
@@ -33,7 +33,8 @@ def verify(decoder: Decoder, tick: Tick) -> int:
     """
     header = decoder.header
     whole, bands = Window(0, 0, header.width, header.height), range(len(header.bands))
-    damaged = [error for _, error in _inspect(decoder, whole, bands, tick)]
+    gains = decoder.gain_layer is not None
+    damaged = [error for _, error in _inspect(decoder, whole, bands, tick, gains=gains)]
     if damaged:
         named = "; ".join(error.message for error in damaged[:NAMED])
         more = f"; and {len(damaged) - NAMED} more" if len(damaged) > NAMED else ""
@@ -41,7 +42,9 @@ def verify(decoder: Decoder, tick: Tick) -> int:
     return header.grid.count * len(bands)
 
 
-def _inspect(decoder: Decoder, window: Window, bands: Sequence[int], tick: Tick) -> list[Found]:
+def _inspect(
+    decoder: Decoder, window: Window, bands: Sequence[int], tick: Tick, *, gains: bool
+) -> list[Found]:
     grid = decoder.header.grid
     shown = set(grid.touching(window))
     places = [(band, *at) for at in decoder.needed(window) for band in bands]
@@ -49,7 +52,9 @@ def _inspect(decoder: Decoder, window: Window, bands: Sequence[int], tick: Tick)
     def work(place: Place) -> FormatError | None:
         try:
             if place[1:] in shown:
-                decoder.classes(place)
+                classes = decoder.classes(place)
+                if gains:
+                    decoder.gains(place, classes)
             decoder.latents(place)
         except FormatError as error:
             return error
