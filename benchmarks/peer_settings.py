@@ -1,6 +1,6 @@
 """The settings of the codecs to compare with, and what else was tried, on the validation chips.
 
-    SARCODEC_DATA=/path/to/data python benchmarks/peer_settings.py            # all, about half an hour
+    SARCODEC_DATA=/path/to/data python benchmarks/peer_settings.py            # all, some 20 minutes
     SARCODEC_DATA=/path/to/data python benchmarks/peer_settings.py jpegxl sz3
 
 Prints the Markdown table of `docs/peers.md`. Each variant makes files near seven rates from 0.05 to 1 bpp

@@ -76,6 +76,7 @@ def encode(
     rmse_db: float | None = None,
     scale: Scale | str | None = None,
     quantity: Quantity | str = Quantity.UNKNOWN,
+    radiometry: bool | int = False,
     model: str | None = None,
     device: str = "auto",
     jobs: int | None = None,
@@ -94,6 +95,10 @@ def encode(
         Quality 50 where none is given.
     scale : Scale or str, optional
         What pixel values are (dn, amplitude, power, db); found out where left out.
+    radiometry : bool or int
+        Measure, and store, the gains that `unbiased` decoding brings mean power back with. A number is the
+        side of the cells they are measured on: 64 pixels where True, 32 or 16 for smaller areas and more
+        bytes.
     model : str, optional
         Id of an installed model, or path of a model file.
     device : str
@@ -114,14 +119,16 @@ def encode(
 
     check_target(out, overwrite=overwrite)
     _check_distinct(src, out)
-    target = _target(quality, bpp, rmse_db)
+    target, side = _target(quality, bpp, rmse_db), _gain_side(radiometry)
     with (
         RasterSource(src, limits=limits) as source,
         replacing(out, overwrite=overwrite) as partial,
         partial.open("w+b") as file,
     ):
         folder = partial.parent
-        return _encode(source, file, target, scale, quantity, model, device, jobs, progress, folder, limits)
+        return _encode(
+            source, file, target, scale, quantity, model, device, jobs, progress, folder, limits, side
+        )
 
 
 def encode_array(
@@ -133,6 +140,7 @@ def encode_array(
     scale: Scale | str | None = None,
     nodata: float | None = None,
     meta: RasterMeta | None = None,
+    radiometry: bool | int = False,
     model: str | None = None,
     device: str = "auto",
     jobs: int | None = None,
@@ -168,8 +176,9 @@ def encode_array(
     bare = RasterMeta(cube.shape[2], cube.shape[1], cube.shape[0], cube.dtype.name, nodata=nodata)
     meta = bare if meta is None else _matching(meta, bare)
     file = io.BytesIO()
-    target = _target(quality, bpp, rmse_db)
-    _encode(ArraySource(cube, meta), file, target, scale, Quantity.UNKNOWN, model, device, jobs, silent)
+    target, side = _target(quality, bpp, rmse_db), _gain_side(radiometry)
+    source, quantity = ArraySource(cube, meta), Quantity.UNKNOWN
+    _encode(source, file, target, scale, quantity, model, device, jobs, silent, gain_side=side)
     return file.getvalue()
 
 
@@ -192,6 +201,20 @@ def _target(quality: float | None, bpp: float | None, rmse_db: float | None) -> 
     return Target(quality, bpp, rmse_db)
 
 
+def _gain_side(radiometry: bool | int) -> int | None:  # noqa: FBT001
+    """Side of a cell of the gain grid that is asked for, None for no grid."""
+    from sarcodec.bitstream import gaingrid
+
+    if isinstance(radiometry, bool):
+        return gaingrid.USUAL if radiometry else None
+    if radiometry not in gaingrid.SIDES:
+        known = ", ".join(map(str, gaingrid.SIDES))
+        raise UsageError(
+            f"gains cannot be measured on cells of {radiometry} pixels", hint=f"Give one of {known}."
+        )
+    return radiometry
+
+
 def _encode(
     source: Source,
     file: BinaryIO,
@@ -204,6 +227,7 @@ def _encode(
     progress: Tick,
     folder: Path | None = None,
     limits: Limits = DEFAULT,
+    gain_side: int | None = None,
 ) -> EncodeReport:
     from sarcodec import encoder, rate, zoo
     from sarcodec.model import modelfile
@@ -213,7 +237,8 @@ def _encode(
     threads = workers(jobs)
     model = modelfile.load(zoo.find(model_name), pick_device(device))
     wanted_scale = None if scale in (None, "auto") else _enum(Scale, scale)
-    scene = encoder.survey(source, wanted_scale, _enum(Quantity, quantity), threads, progress, limits)
+    wanted = _enum(Quantity, quantity)
+    scene = encoder.survey(source, wanted_scale, wanted, threads, progress, limits, gain_side)
     latents = encoder.Latents(scene, model, keep=target.quality is None, folder=folder)
     try:
         with threads_kept():
@@ -233,6 +258,7 @@ def decode(
     window: Window | tuple[int, int, int, int] | None = None,
     base_only: bool = False,
     allow_partial: bool = False,
+    unbiased: bool = False,
     model: str | None = None,
     device: str = "auto",
     jobs: int | None = None,
@@ -254,6 +280,9 @@ def decode(
     allow_partial : bool
         Go on where tiles are damaged: they, and what their loss reaches, become nodata, and a tag names them.
         The file is looked through for damage first. Where the index is lost, tiles are found without it.
+    unbiased : bool
+        Apply the gains of a file that was encoded with `radiometry`: pixels then estimate mean power, and a
+        tag says so. A tile whose gains are damaged counts as damaged.
     creation_options : mapping, optional
         GDAL creation options of the GeoTIFF.
     limits : Limits
@@ -272,9 +301,13 @@ def decode(
     check_target(out, overwrite=overwrite)
     _check_distinct(src, out)
     chosen: Any = {"base_only": base_only, "allow_partial": allow_partial, "model": model, "device": device}
-    with open_dataset(src, jobs=jobs, limits=limits, **chosen) as coded, threads_kept():
+    with open_dataset(src, jobs=jobs, limits=limits, unbiased=unbiased, **chosen) as coded, threads_kept():
         part = coded.check_window(window)
         meta = coded.meta if window is None else coded.meta.cropped(part)
+        if unbiased:
+            from sarcodec import gain
+
+            meta = gain.marked(meta)
         bands = range(meta.count)
         target = RasterSink(out, meta, overwrite=overwrite, options=creation_options)
         damaged: tuple[DamagedTile, ...] = ()
@@ -293,15 +326,18 @@ def decode(
 def decode_array(
     data: bytes,
     *,
+    unbiased: bool = False,
     jobs: int | None = None,
     device: str = "auto",
     model: str | None = None,
     limits: Limits = DEFAULT,
 ) -> npt.NDArray[Any]:
-    """Decode a whole `.sarc` file in memory to an array of shape (bands, height, width), native dtype."""
-    with SarcDataset(
-        io.BytesIO(data), "<bytes>", jobs=jobs, device=device, model=model, limits=limits
-    ) as coded:
+    """Decode a whole `.sarc` file in memory to an array of shape (bands, height, width), native dtype.
+
+    Parameters as for :func:`decode`.
+    """
+    chosen: Any = {"jobs": jobs, "device": device, "model": model, "limits": limits, "unbiased": unbiased}
+    with SarcDataset(io.BytesIO(data), "<bytes>", **chosen) as coded:
         return coded.read()
 
 

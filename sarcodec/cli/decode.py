@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 EPILOG = epilog(
     "sarcodec decode scene.sarc -o back.tif",
     "sarcodec decode scene.sarc -o corner.tif --window 0,0,512,512 --co COMPRESS=ZSTD",
+    "sarcodec decode scene.sarc -o power.tif --unbiased",
     codes=(2, 3, 4, 5, 6, 7, 8, 9, PARTIAL),
 )
 NAMED = 20
@@ -67,6 +68,14 @@ def decode(
             rich_help_panel=RASTER,
         ),
     ] = False,
+    unbiased: Annotated[
+        bool,
+        typer.Option(
+            "--unbiased",
+            help="Bring mean power back with the gains that encode --radiometry stored.",
+            rich_help_panel=RASTER,
+        ),
+    ] = False,
     creation_options: Annotated[
         list[str] | None,
         typer.Option(
@@ -98,6 +107,7 @@ def decode(
             window=part,
             base_only=base_only,
             allow_partial=allow_partial,
+            unbiased=unbiased,
             model=model,
             device=device,
             jobs=jobs,
@@ -121,6 +131,7 @@ def decode(
                 "bands": meta.count,
                 "dtype": meta.dtype,
                 "base_only": base_only,
+                "unbiased": unbiased,
                 "damaged": [asdict(tile) for tile in damaged],
                 "seconds": seconds,
             }

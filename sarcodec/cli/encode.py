@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 EPILOG = epilog(
     "sarcodec encode scene.tif --bpp 0.2",
     "sarcodec encode scene.tif -q 70 -o small.sarc --overwrite",
+    "sarcodec encode sigma0.tif --bpp 0.4 --radiometry",
     "sarcodec encode sigma0.tif --rmse-db 1.5 --scale power --quantity sigma0 --json",
     notes=("A target out of the model's reach takes the nearest, warns, and counts as done."),
     codes=(2, 3, 6, 7, 8, 9),
@@ -77,6 +78,21 @@ def encode(
         Literal["unknown", "dn", "sigma0", "gamma0", "beta0"],
         typer.Option(help="Radiometric quantity, noted in the file.", rich_help_panel=RASTER),
     ] = "unknown",
+    radiometry: Annotated[
+        bool,
+        typer.Option(
+            "--radiometry",
+            help="Store the gains that decode --unbiased brings mean power back with.",
+            rich_help_panel=RASTER,
+        ),
+    ] = False,
+    gain_cell: Annotated[
+        Literal["64", "32", "16"],
+        typer.Option(
+            help="Pixels a side of the cells of --radiometry: smaller for smaller areas, and more bytes.",
+            rich_help_panel=RASTER,
+        ),
+    ] = "64",
     model: ModelOption = None,
     device: DeviceOption = "auto",
     jobs: JobsOption = None,
@@ -111,6 +127,7 @@ def encode(
             rmse_db=rmse_db,
             scale=scale,
             quantity=quantity,
+            radiometry=radiometry and int(gain_cell),
             model=model,
             device=device,
             jobs=jobs,
@@ -153,6 +170,8 @@ def _out_of_reach(report: EncodeReport, bpp: float | None, rmse_db: float | None
 
 def _facts(source: str, out: Path, report: EncodeReport, limits: Limits) -> dict[str, Any]:
     """What ``--json`` prints."""
+    from sarcodec.bitstream import gaingrid
+
     header = _header(out, limits)
     raw = header.width * header.height * len(header.bands) * _item_bytes(header.dtype)
     stored = os.path.getsize(source) if os.path.isfile(source) else raw
@@ -169,6 +188,7 @@ def _facts(source: str, out: Path, report: EncodeReport, limits: Limits) -> dict
         "dtype": header.dtype,
         "scale": report.scale.value,
         "quantity": header.quantity.value,
+        "gain_cell": layer[1] if (layer := gaingrid.layer_of(header)) else None,
         "model": report.model,
         "level": report.level,
         "reached": report.reached,

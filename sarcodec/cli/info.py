@@ -53,6 +53,7 @@ def _opened(path: Path) -> BinaryIO:
 def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
     """Everything ``info`` knows of an open file, as ``--json`` prints it."""
     from sarcodec import zoo
+    from sarcodec.bitstream import gaingrid
     from sarcodec.metadata import RasterMeta
 
     header = reader.header
@@ -71,6 +72,7 @@ def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
         "scale": header.scale.value,
         "quantity": header.quantity.value,
         "meaning": header.meaning.value,
+        "gain_cell": layer[1] if (layer := gaingrid.layer_of(header)) else None,
         "georeferencing": _georeferencing(meta),
         "tags": meta.tags,
         "bands": _bands(header, meta),
@@ -89,15 +91,16 @@ def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
 
 def _sizes(reader: Reader, limits: Limits) -> dict[str, Any]:
     """Bytes by what they are for; checksums and digests are overhead, not layers or masks."""
-    from sarcodec.bitstream.layout import CRC, LAYER_HEAD
+    from sarcodec.bitstream.layout import CRC, LAYER_HEAD, LayerKind
 
     header, masks, layers = reader.header, 0, [0] * len(reader.header.layers)
+    heads = [CRC.size + LAYER_HEAD.size * (layer.kind != LayerKind.GAIN_GRID) for layer in header.layers]
     for row in range(reader.grid.rows):
         for col in range(reader.grid.cols):
             for mask, *rest in reader.segments(row, col):
                 masks += max(mask.size - CRC.size, 0)
                 for number, segment in enumerate(rest):
-                    layers[number] += max(segment.size - CRC.size - LAYER_HEAD.size, 0)
+                    layers[number] += max(segment.size - heads[number], 0)
     records = sum(
         reader.tile_size(row, col) for row in range(reader.grid.rows) for col in range(reader.grid.cols)
     )
@@ -171,6 +174,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
             f"{facts['width']} x {facts['height']}, {len(facts['bands'])} band(s) of {facts['dtype']}",
         ),
         ("values", f"scale {facts['scale']}, quantity {facts['quantity']}, nodata {facts['nodata']}"),
+        ("pixels", _meaning(facts)),
         ("rate", f"{facts['bpp']:.4g} bits per pixel and band"),
         ("place", _place(geo)),
         ("tags", _count_tags(facts["tags"])),
@@ -186,13 +190,28 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         rows.append((f"band {number}", value))
     for number, layer in enumerate(facts["layers"]):
         share = 100 * layer["bytes"] / facts["bytes"]
-        kind = f"{layer['kind']}, {layer['channels']} channels"
+        kind = f"{layer['kind']}, {_extent(layer)}"
         rows.append((f"layer {number}", f"{kind}, {text(layer['bytes'])} ({share:.1f} %)"))
     sizes = facts["sizes"]
     rows.append(("masks", text(sizes["masks"])))
     overhead = f"{text(sizes['overhead'])} ({facts['overhead_percent']:.2f} %)"
     rows.append(("overhead", f"{overhead}, of which header {text(sizes['header'])}"))
     return [f"{name:<9} {console.printable(value)}" for name, value in rows]
+
+
+def _meaning(facts: dict[str, Any]) -> str:
+    """What decoding returns."""
+    if facts["gain_cell"]:
+        return f"decode gives {facts['meaning']} values, decode --unbiased mean power"
+    return f"decode gives {facts['meaning']} values; there is no gain grid for --unbiased"
+
+
+def _extent(layer: dict[str, Any]) -> str:
+    from sarcodec.bitstream.gaingrid import UNIT
+
+    if layer["kind"] != "gain-grid":
+        return f"{layer['channels']} channels"
+    return f"cells of {UNIT * layer['channels']} pixels a side"
 
 
 def _place(geo: dict[str, Any]) -> str:
