@@ -341,6 +341,17 @@ def test_a_reader_is_told_what_the_figures_rest_on(tmp_path: Path) -> None:
     assert len(str(results.about["model_sha256"])) == 64
 
 
+def test_bands_without_data_are_left_out_and_named(tmp_path: Path, dates: list[Image]) -> None:
+    empty = replace(dates[0], name="nothing", values=np.zeros_like(dates[0].values))
+    plan = benchmark.Plan("x", peers=(), rates=(0.8,), model=TOY, with_speed=False)
+    codecs = benchmark.codecs_of(plan)
+    results = benchmark.run(codecs, [empty, dates[0]], plan, tmp_path, lambda *_: None)
+    assert [scene.name for scene in results.scenes] == [dates[0].name]
+    assert "left out: nothing" in results.warnings[0]
+    with pytest.raises(InputError, match="nothing: no valid pixel"):
+        benchmark.run(codecs, [empty], plan, tmp_path, lambda *_: None)
+
+
 def test_a_missed_rate_is_told() -> None:
     points = [
         Point("s", "c", wanted, 1.0, 1, bpp, {})

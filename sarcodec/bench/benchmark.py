@@ -16,6 +16,7 @@ from sarcodec.bench.original import Original
 from sarcodec.bench.report.crops import write_crops
 from sarcodec.bench.results import OURS, REFERENCE, CodecInfo, Point, Results, Shown, SpeedRow
 from sarcodec.bench.runner import Raster, Run
+from sarcodec.errors import InputError
 from sarcodec.model.runtime import pick_device
 from sarcodec.parallel import workers
 
@@ -82,11 +83,17 @@ def run(codecs: Mapping[str, Codec], found: Sequence[Image], plan: Plan, folder:
     Raises
     ------
     InputError
-        An image has no valid pixel.
+        No image has a valid pixel.
     VerifyError
         A codec did not return every valid pixel.
     """
     began = time.monotonic()
+    empty = [image.name for image in found if not image.valid.any()]
+    found = [image for image in found if image.valid.any()]
+    if not found:
+        raise InputError(
+            f"{', '.join(empty)}: no valid pixel to compare", hint="Give rasters that hold data."
+        )
     jobs = workers(plan.jobs)
     infos = {name: codec.info() for name, codec in codecs.items()}
     done = Run(codecs, plan.rates, jobs, plan.shown_rate, _Crops(folder))
@@ -105,7 +112,7 @@ def run(codecs: Mapping[str, Codec], found: Sequence[Image], plan: Plan, folder:
         paired=comparison.paired(done.points, plan.rates, {s.name: s.file for s in done.scenes}),
         speed=timed,
         shown=tuple(shown for shown in done.shown if shown.pictures),
-        warnings=tuple(_warnings(found, done.points, infos, plan)),
+        warnings=tuple([*_left_out(empty), *_warnings(found, done.points, infos, plan)]),
     )
 
 
@@ -146,6 +153,10 @@ def _speed(codecs: Mapping[str, Codec], plan: Plan, jobs: int, tick: Tick) -> tu
         model=plan.model,
         tick=tick,
     )
+
+
+def _left_out(empty: Sequence[str]) -> list[str]:
+    return [f"Without a valid pixel and left out: {', '.join(empty)}."] if empty else []
 
 
 def _warnings(
