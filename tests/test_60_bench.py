@@ -160,10 +160,32 @@ def test_two_rasters_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert (found[0].values != found[1].values).any()
 
 
-def test_dates_of_different_size_are_no_pair(tmp_path: Path) -> None:
-    a, b = (str(raster(tmp_path / f"{n}.tif", (64, n), **UTM)) for n in (64, 80))
-    with pytest.raises(UsageError, match="differ in size"):
-        inputs.load([], [(a, b)], largest=4096)
+ELSEWHERE = UTM | {"transform": rasterio.Affine(10, 0, 300020, 0, -20, 5000000)}
+
+
+@pytest.mark.parametrize(
+    ("side", "where"), [(80, UTM), (64, ELSEWHERE), (64, UTM | {"crs": "EPSG:32632"})], ids=str
+)
+def test_rasters_of_different_size_or_place_are_no_pair(
+    tmp_path: Path, side: int, where: dict[str, Any]
+) -> None:
+    a = str(raster(tmp_path / "a.tif", (64, 64), **UTM))
+    b = str(raster(tmp_path / "b.tif", (64, side), **where))
+    for largest in (4096, 64):  # cut to their middle they would have one size
+        with pytest.raises(UsageError, match="not two dates on one grid"):
+            inputs.load([], [(a, b)], largest=largest)
+
+
+def test_bands_of_a_file_and_dates_of_a_place_are_one_group_whatever_their_names(tmp_path: Path) -> None:
+    for name in "xyz":
+        (tmp_path / name).mkdir()
+    x, y, z = (str(raster(tmp_path / n / "scene.tif", bands=2, seed=ord(n), **UTM)) for n in "xyz")
+    again = str(tmp_path / "x" / ".." / "x" / "scene.tif")
+    found = inputs.load([x, y, z, again], [(x, z)], largest=4096)
+    assert len(found) == 6
+    groups = {image.path: image.group for image in found}
+    assert groups[x] == groups[z] != groups[y]
+    assert len({image.name for image in found}) == 6
 
 
 def test_a_raster_has_one_part_in_one_pair(tmp_path: Path) -> None:
@@ -288,9 +310,50 @@ def test_rates_are_those_of_whole_files_over_all_pixels(dates: list[Image]) -> N
     assert first.bytes == len(stepper.encode(stepper.prepare(dates[0]), first.setting))
 
 
-def test_a_codec_that_loses_pixels_is_reported(dates: list[Image]) -> None:
-    with pytest.raises(VerifyError, match=r"stepper at 1\.0 bpp"):
-        run_of({"stepper": Stepper(spoil=np.nan)}, dates[:1])
+def test_ours_may_not_lose_a_pixel(dates: list[Image]) -> None:
+    with pytest.raises(VerifyError, match=r"sarcodec at 1\.0 bpp"):
+        run_of({"sarcodec": Stepper("sarcodec", spoil=np.nan)}, dates[:1])
+
+
+def test_another_codec_that_loses_pixels_is_reported(dates: list[Image]) -> None:
+    run = run_of({"stepper": Stepper(spoil=np.nan)}, dates[:1])
+    assert not run.points
+    assert "did not return every valid pixel" in run.failures[0]
+
+
+def test_a_codec_that_fails_loses_its_points_alone(dates: list[Image]) -> None:
+    class Broken(Stepper):
+        def encode(self, prepared: Array, setting: float, *, threads: int = 1) -> bytes:
+            raise RuntimeError("too wide")
+
+    run = run_of({"stepper": Stepper(), "broken": Broken("broken")}, dates[:1])
+    assert {point.codec for point in run.points} == {"stepper"}
+    assert sorted(run.failures) == [
+        f"broken failed on {dates[0].name} at {rate} bpp: too wide" for rate in (1, 2)
+    ]
+
+
+def test_the_bound_is_read_at_the_bits_that_valid_pixels_get(dates: list[Image]) -> None:
+    values = dates[0].values.copy()
+    whole = Original(replace(dates[0], values=values))
+    half = values.copy()
+    half[:128] = 0
+    part = Original(replace(dates[0], values=half))
+    assert part.spectrum is not None
+    share = part.valid_share
+    assert share < 0.55 < whole.valid_share
+    noisy = part.db + np.float32(1)
+    gap = part.measures(noisy, 0.2)["bound_gap_db"]
+    assert gap == pytest.approx(20 * np.log10(1 / part.spectrum.rmse_db(0.2 / share)), abs=1e-5)
+    rates, errors = zip(*part.info().bound, strict=True)
+    assert errors[10] == pytest.approx(part.spectrum.rmse_db(rates[10] / share))
+
+
+def test_a_share_of_few_targets_is_no_figure() -> None:
+    clutter = Original(simulated.clutter(256, enl=4.4, seed=1))
+    found = clutter.measures(clutter.db, 1.0)
+    assert found["targets_kept"] is None
+    assert found["bright_kept"] is None
 
 
 def test_a_change_map_compares_the_decoded_dates_of_one_codec_and_rate(dates: list[Image]) -> None:
@@ -333,7 +396,7 @@ def test_a_reader_is_told_what_the_figures_rest_on(tmp_path: Path) -> None:
     results = benchmark.run(benchmark.codecs_of(plan), found, plan, tmp_path, lambda *_: None)
     said = " ".join(results.warnings)
     assert "quick" in said
-    assert "1 file: too few" in said
+    assert "1 place: too few" in said
     assert "a VV the middle 80x80" in said
     assert "small" in said
     assert "simulated" not in said

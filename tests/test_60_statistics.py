@@ -12,7 +12,7 @@ from scipy import stats
 from sarcodec import metrics
 from sarcodec.bench.comparison import bd_rows, bd_summaries, lossy_codecs, paired
 from sarcodec.bench.results import BdRow, Point, SceneInfo
-from sarcodec.bench.statistics import at_rate, bootstrap_mean, wilcoxon
+from sarcodec.bench.statistics import at_rate, interval_of_mean, wilcoxon
 
 RATES = (0.1, 0.2, 0.4, 0.8)
 
@@ -67,7 +67,7 @@ def test_bootstrap_of_single_values_agrees_with_scipy() -> None:
     wanted = stats.bootstrap(
         (values,), np.mean, confidence_level=1 - 2 * tail, n_resamples=20000, method="percentile", rng=1
     ).confidence_interval
-    got = bootstrap_mean(values.tolist(), range(25), draws=20000)
+    got = interval_of_mean(values.tolist(), range(25), draws=20000)
     assert got == pytest.approx((wanted.low, wanted.high), abs=0.02)
 
 
@@ -75,7 +75,7 @@ def test_intervals_of_small_samples_cover_the_mean_about_as_often_as_they_say() 
     rng = np.random.default_rng(0)
     hits = 0
     for _ in range(400):
-        interval = bootstrap_mean(rng.normal(0, 1, 8).tolist(), range(8), draws=1000)
+        interval = interval_of_mean(rng.normal(0, 1, 8).tolist(), range(8), draws=1000)
         assert interval is not None
         hits += interval[0] <= 0 <= interval[1]
     assert 0.91 < hits / 400 < 0.99
@@ -84,9 +84,9 @@ def test_intervals_of_small_samples_cover_the_mean_about_as_often_as_they_say() 
 def test_values_of_one_file_are_resampled_together() -> None:
     rng = np.random.default_rng(1)
     files = rng.normal(0, 1, 12)
-    once = bootstrap_mean(files.tolist(), range(12))
-    doubled = bootstrap_mean(np.repeat(files, 50).tolist(), np.repeat(range(12), 50).tolist())
-    alone = bootstrap_mean(np.repeat(files, 50).tolist(), range(600))
+    once = interval_of_mean(files.tolist(), range(12))
+    doubled = interval_of_mean(np.repeat(files, 50).tolist(), np.repeat(range(12), 50).tolist())
+    alone = interval_of_mean(np.repeat(files, 50).tolist(), range(600))
     assert once is not None
     assert doubled == pytest.approx(once)
     assert alone is not None
@@ -94,14 +94,14 @@ def test_values_of_one_file_are_resampled_together() -> None:
 
 
 def test_the_interval_of_three_files_spans_their_means() -> None:
-    assert bootstrap_mean([1.0, 2.0, 6.0], ["a", "b", "c"]) == pytest.approx((1, 6))
+    assert interval_of_mean([1.0, 2.0, 6.0], ["a", "b", "c"]) == pytest.approx((1, 6))
 
 
 def test_an_interval_is_the_same_for_the_same_seed_and_missing_below_three_groups() -> None:
     values, groups = [1.0, 2.0, 4.0, 8.0, 9.0], ["a", "b", "c", "d", "e"]
-    assert bootstrap_mean(values, groups) == bootstrap_mean(values, groups)
-    assert bootstrap_mean([1.0, 2.0, 3.0], ["a", "a", "b"]) is None
-    assert bootstrap_mean([], []) is None
+    assert interval_of_mean(values, groups) == interval_of_mean(values, groups)
+    assert interval_of_mean([1.0, 2.0, 3.0], ["a", "a", "b"]) is None
+    assert interval_of_mean([], []) is None
 
 
 # Signed-rank test

@@ -17,7 +17,7 @@ from sarcodec.bench.report.crops import write_crops
 from sarcodec.bench.results import OURS, REFERENCE, CodecInfo, Point, Results, Shown, SpeedRow
 from sarcodec.bench.runner import Raster, Run
 from sarcodec.errors import InputError
-from sarcodec.model.runtime import pick_device
+from sarcodec.model.runtime import device_name, pick_device
 from sarcodec.parallel import workers
 
 RATES, QUICK_RATES = (0.05, 0.1, 0.2, 0.4, 0.8), (0.1, 0.2, 0.4, 0.8)
@@ -46,7 +46,7 @@ class Plan:
     largest: int = LARGEST
     """Pixels a side; the middle of a larger raster is used."""
     model: str | None = None
-    device: str = "auto"
+    device: str = "cpu"
     jobs: int | None = None
 
     @property
@@ -100,7 +100,9 @@ def run(codecs: Mapping[str, Codec], found: Sequence[Image], plan: Plan, folder:
     done.images(found, tick)
     rows = comparison.bd_rows(done.points, done.scenes)
     timed = _speed(codecs, plan, jobs, tick) if plan.with_speed else ()
-    about = machine.about(plan.command, model=plan.model, threads=jobs, quick=plan.quick)
+    about = machine.about(
+        plan.command, model=plan.model, device=device_name(plan.device), threads=jobs, quick=plan.quick
+    )
     return Results(
         about=about | {"seconds": round(time.monotonic() - began, 1)},
         rates=plan.rates,
@@ -109,10 +111,14 @@ def run(codecs: Mapping[str, Codec], found: Sequence[Image], plan: Plan, folder:
         points=tuple(done.points),
         bd_rate=rows,
         bd_summary=comparison.bd_summaries(rows, done.scenes),
-        paired=comparison.paired(done.points, plan.rates, {s.name: s.file for s in done.scenes}),
+        paired=comparison.paired(done.points, plan.rates, {s.name: s.group for s in done.scenes}),
         speed=timed,
         shown=tuple(shown for shown in done.shown if shown.pictures),
-        warnings=tuple([*_left_out(empty), *_warnings(found, done.points, infos, plan)]),
+        warnings=(
+            *_left_out(empty),
+            *sorted(done.failures),
+            *_warnings(found, done.points, infos, plan),
+        ),
     )
 
 
@@ -128,9 +134,8 @@ class _Crops:
     ) -> Shown:
         self.count += 1
         chosen = {
-            name: (db, f"{point.bpp:.3f} bpp, {point.measures['rmse_db']:.2f} dB")
+            name: (db, f"{point.bpp:.3f} bpp, {point.measures['rmse_db']:.2f} dB over the whole image")
             for name, (db, point) in decoded.items()
-            if name in (OURS, REFERENCE)
         }
         if self.count > _CROPS or not chosen:
             return Shown(original.image.name, wanted_bpp, 0.0, 0.0, {}, {})
@@ -151,6 +156,7 @@ def _speed(codecs: Mapping[str, Codec], plan: Plan, jobs: int, tick: Tick) -> tu
         repeats=3 if plan.quick else 5,
         memory_at=shown,
         model=plan.model,
+        device=pick_device(plan.device),
         tick=tick,
     )
 
@@ -168,10 +174,10 @@ def _warnings(
     if own:
         said.append("All scenes are simulated: how codecs compare on real ones can differ.")
     if plan.quick:
-        said.append("A quick run: few scenes and rates, three repeats of each timing.")
-    files = len({image.file for image in found})
-    if files < 3:
-        said.append(f"{files} file{'s' if files > 1 else ''}: too few for confidence intervals.")
+        said.append("A quick run: few rates, and three repeats of each timing.")
+    groups = len({image.group or image.name for image in found})
+    if groups < 3:
+        said.append(f"{groups} place{'s' if groups > 1 else ''}: too few for confidence intervals.")
     if cut := [image.name for image in found if image.cut]:
         said.append(f"Of {', '.join(cut)} the middle {plan.largest}x{plan.largest} pixels at most were used.")
     said += _missed(points, infos)

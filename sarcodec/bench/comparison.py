@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sarcodec import metrics
 from sarcodec.bench.results import OURS, REFERENCE, BdRow, BdSummary, PairedTest, Point, SceneInfo
-from sarcodec.bench.statistics import at_rate, bootstrap_mean, wilcoxon
+from sarcodec.bench.statistics import at_rate, interval_of_mean, wilcoxon
 from sarcodec.errors import InputError
 
 MIN_OVERLAP = 0.5
@@ -80,11 +80,13 @@ def _bd_row(
 def bd_summaries(rows: Sequence[BdRow], scenes: Sequence[SceneInfo]) -> tuple[BdSummary, ...]:
     """Means of the rows of each pair of codecs, over all scenes (kind "") and over each kind.
 
+    Rows with a warning are counted and left out: over a sliver of a curve a BD-rate can be anything.
+
     Parameters
     ----------
     rows : sequence of BdRow
     scenes : sequence of SceneInfo
-        Every scene of the rows; files are resampled for the intervals.
+        Every scene of the rows; intervals are over their groups.
     """
     about = {scene.name: scene for scene in scenes}
     kinds = ("", *dict.fromkeys(scene.kind for scene in scenes))
@@ -109,9 +111,9 @@ def bd_summaries(rows: Sequence[BdRow], scenes: Sequence[SceneInfo]) -> tuple[Bd
 def _bd_summary(
     test: str, reference: str, kind: str, rows: Sequence[BdRow], about: Mapping[str, SceneInfo]
 ) -> BdSummary:
-    known = [(row, row.percent) for row in rows if row.percent is not None]
+    known = [(row, row.percent) for row in rows if row.percent is not None and not row.warning]
     percents = [percent for _, percent in known]
-    interval = bootstrap_mean(percents, [about[row.scene].file for row, _ in known])
+    interval = interval_of_mean(percents, [about[row.scene].group for row, _ in known])
     low, high = interval or (None, None)
     return BdSummary(
         test=test,
@@ -122,7 +124,7 @@ def _bd_summary(
         low_percent=low,
         high_percent=high,
         worst_percent=max(percents, default=None),
-        warnings=sum(bool(row.warning) for row, _ in known),
+        warnings=sum(bool(row.warning) for row in rows),
     )
 
 
@@ -194,7 +196,7 @@ def _paired_test(
     if not gains:
         return None
     values = [gain for _, gain in gains]
-    interval = bootstrap_mean(values, [groups_of_scene[scene] for scene, _ in gains])
+    interval = interval_of_mean(values, [groups_of_scene[scene] for scene, _ in gains])
     low, high = interval or (None, None)
     return PairedTest(
         peer=peer,

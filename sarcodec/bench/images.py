@@ -37,6 +37,11 @@ class Image:
     meta: RasterMeta
     """CRS, transform and nodata; no tags, so that files hold hardly more than pixels."""
     path: str = ""
+    """Of the raster, with links resolved."""
+    full: tuple[int, int] = (0, 0)
+    """Width and height of the whole raster, pixels."""
+    group: str = ""
+    """Bands of one raster and dates of one place have the same."""
     file: str = ""
     band: str = ""
     kind: str = ""
@@ -83,7 +88,7 @@ def images(path: str | os.PathLike[str], *, largest: int = LARGEST) -> Iterator[
         meta = source.meta
         window = _middle(meta.width, meta.height, largest)
         part = meta.cropped(window)
-        kind = Path(path).resolve().parent.name
+        kind = Path(path).resolve().parent.name or "scenes"
         for band, about in enumerate(meta.bands, 1):
             values = source.read(band, window)
             tags = {**meta.tags.get("", {}), **about.tags.get("", {})}
@@ -103,7 +108,8 @@ def images(path: str | os.PathLike[str], *, largest: int = LARGEST) -> Iterator[
                 values=values,
                 scale=scale,
                 meta=bare,
-                path=os.fspath(path),
+                path=str(Path(path).resolve()),
+                full=(meta.width, meta.height),
                 file=Path(path).name,
                 band=label,
                 kind=kind if min(values.shape) >= SMALL else f"{kind}, small",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from sarcodec.bench.images import Image, images
 from sarcodec.errors import UsageError
+from sarcodec.georef import Transform
 
 Pair = tuple[str, str]
 """Files of an earlier and a later date."""
@@ -31,20 +33,28 @@ def load(paths: Sequence[str], pairs: Sequence[Pair], *, largest: int) -> list[I
     UsageError
         The files of a pair do not fit, or one is the later date of several.
     """
+    pairs = [(_resolved(earlier), _resolved(later)) for earlier, later in pairs]
     before = {later: earlier for earlier, later in pairs}
     if len(before) < len(pairs) or set(before) & set(before.values()):
         raise UsageError(
             "a raster is the later date of two pairs, or the later of one and the earlier of another",
             hint="Give every raster one part in one pair.",
         )
-    order = list(dict.fromkeys([*before.values(), *(p for p in paths if p not in before), *before]))
+    others = (path for path in map(_resolved, paths) if path not in before)
+    order = list(dict.fromkeys([*before.values(), *others, *before]))
     found = [image for path in order for image in images(path, largest=largest)]
-    counts = [sum(1 for image in found if image.path == os.fspath(path)) for path in order]
-    named = iter(_named_apart(found))
-    by_path = {path: [next(named) for _ in range(count)] for path, count in zip(order, counts, strict=True)}
+    by_path: dict[str, list[Image]] = {}
+    for image in _named_apart(found):
+        by_path.setdefault(image.path, []).append(replace(image, group=image.path))
     for later, earlier in before.items():
         by_path[later] = _dated(by_path[earlier], by_path[later])
-    return [image for path in order for image in by_path[path]]
+    groups = {path: f"place {number}" for number, path in enumerate(dict.fromkeys(by_path), 1)}
+    return [replace(image, group=groups[image.group]) for path in order for image in by_path[path]]
+
+
+def _resolved(path: str) -> str:
+    """One name for one file; what is no file of this machine keeps its own."""
+    return str(Path(path).resolve()) if Path(path).exists() else path
 
 
 def _named_apart(found: list[Image]) -> list[Image]:
@@ -58,11 +68,30 @@ def _named_apart(found: list[Image]) -> list[Image]:
 
 
 def _dated(before: list[Image], after: list[Image]) -> list[Image]:
-    """The images of the later date, each with the name of its band on the earlier one."""
-    shapes = [[image.values.shape for image in part] for part in (before, after)]
-    if shapes[0] != shapes[1]:
+    """The images of the later date, each with the name of its band on the earlier one, in its group."""
+    if len(before) != len(after) or not all(map(_same_grid, before, after)):
         raise UsageError(
-            f"{before[0].file} and {after[0].file} differ in size or bands: not two dates on one grid",
+            f"{before[0].file} and {after[0].file} differ in size, bands or place: not two dates on one grid",
             hint="Resample one of them to the grid of the other.",
         )
-    return [replace(late, before=early.name) for early, late in zip(before, after, strict=True)]
+    return [
+        replace(late, before=early.name, group=early.group) for early, late in zip(before, after, strict=True)
+    ]
+
+
+def _same_grid(a: Image, b: Image) -> bool:
+    """Whether two images have one size, CRS and transform, the latter to a tenth of a pixel."""
+    first, second = a.meta.transform, b.meta.transform
+    if (a.full, a.meta.crs, first is None) != (b.full, b.meta.crs, second is None):
+        return False
+    if first is None or second is None:
+        return True
+    width, height = a.full
+    corners = ((0, 0), (width, 0), (0, height), (width, height))
+    pixel = math.hypot(first[1], first[4]) or math.hypot(first[0], first[3])
+    return all(math.dist(_placed(first, corner), _placed(second, corner)) <= pixel / 10 for corner in corners)
+
+
+def _placed(transform: Transform, corner: tuple[int, int]) -> tuple[float, float]:
+    (a, b, c, d, e, f), (col, row) = transform, corner
+    return a * col + b * row + c, d * col + e * row + f

@@ -14,7 +14,9 @@ from sarcodec import __version__, zoo
 _PACKAGES = ("torch", "numpy", "scipy", "rasterio", "compressai", "glymur", "imagecodecs")
 
 
-def about(command: str, *, model: str | None, threads: int, quick: bool) -> dict[str, str | float | bool]:
+def about(
+    command: str, *, model: str | None, device: str, threads: int, quick: bool
+) -> dict[str, str | float | bool]:
     """Date, command, model, versions, machine.
 
     Parameters
@@ -23,6 +25,8 @@ def about(command: str, *, model: str | None, threads: int, quick: bool) -> dict
         What to run to get the same report.
     model : str, optional
         Id or path of our model; the default one where left out.
+    device : str
+        What our networks ran on.
     """
     path = zoo.find(model)
     packages = {name: found for name in _PACKAGES if (found := _version(name))}
@@ -38,6 +42,7 @@ def about(command: str, *, model: str | None, threads: int, quick: bool) -> dict
         "processor": _processor(),
         "cores": os.cpu_count() or 0,
         "memory_gb": _memory_gb(),
+        "device": device,
         "threads": threads,
         "quick": quick,
     }

@@ -16,6 +16,8 @@ class Better(str, Enum):
     LOW = "low"
     ONE = "one"
     ZERO = "zero"
+    NEITHER = "neither"
+    """It describes, it does not judge."""
 
 
 @dataclass(frozen=True)
@@ -173,9 +175,10 @@ MEASURES: tuple[Measure, ...] = (
         "ks_ratio",
         "KS of ratio image",
         "",
-        Better.LOW,
+        Better.NEITHER,
         SPECKLE,
-        "KS distance of original / decoded to the gamma law of speckle: 0 where all that went is speckle.",
+        "KS distance of original / decoded to the gamma law of speckle: 0 where all of the speckle, and "
+        "nothing else, was taken away, near the largest value where nothing was.",
     ),
     Measure(
         "water_iou",
@@ -199,15 +202,15 @@ MEASURES: tuple[Measure, ...] = (
         "share",
         Better.ONE,
         TASKS,
-        "CA-CFAR detections of the original found again in the decoded image.",
+        "CA-CFAR detections of the original found again in the decoded image; images of 20 and more count.",
     ),
     Measure(
         "targets_added",
         "targets added",
-        "share",
+        "per target",
         Better.ZERO,
         TASKS,
-        "CA-CFAR detections of the decoded image near none of the original, per detection of the original.",
+        "CA-CFAR detections of the decoded image near none of the original, per target of the original.",
     ),
     Measure(
         "bright_kept",
@@ -215,7 +218,7 @@ MEASURES: tuple[Measure, ...] = (
         "share",
         Better.ONE,
         TASKS,
-        "Of the detections of more than 10 dB contrast, the share that is found again.",
+        "Of the detections of more than 10 dB contrast, the share found again; images of 5 and more count.",
     ),
     Measure(
         "bright_peak_rms_db",

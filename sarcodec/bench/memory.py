@@ -1,8 +1,8 @@
 """Peak memory of one encode or decode, in a process of its own.
 
-``python -m sarcodec.bench.memory STEP CODEC SCENE.tif FILE SETTING THREADS [MODEL]`` does the step once and
-prints the peak resident set of the process while it ran, in bytes: the interpreter, the libraries that the
-codec needs and the image are part of it.
+``python -m sarcodec.bench.memory STEP CODEC SCENE.tif FILE SETTING THREADS DEVICE [MODEL]`` does the step
+once and prints the peak resident set of the process while it ran, in bytes: the interpreter, the libraries
+that the codec needs and the image are part of it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from sarcodec.bench.codecs.interface import Coded
+from sarcodec.bench.codecs.interface import Codec, Coded
 from sarcodec.bench.images import Image
 from sarcodec.bench.results import OURS, SpeedRow
 from sarcodec.errors import VerifyError
@@ -21,7 +21,9 @@ from sarcodec.errors import VerifyError
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def with_peaks(row: SpeedRow, image: Image, coded: Coded, *, model: str | None, threads: int) -> SpeedRow:
+def with_peaks(
+    row: SpeedRow, image: Image, coded: Coded, *, model: str | None, device: str, threads: int
+) -> SpeedRow:
     """`row` with the peak memory of its codec; unchanged where the system does not tell.
 
     Raises
@@ -37,7 +39,7 @@ def with_peaks(row: SpeedRow, image: Image, coded: Coded, *, model: str | None, 
         file.write_bytes(coded.data)
         peaks = []
         for step in ("encode", "decode"):
-            command = [step, row.codec, str(scene), str(file), repr(coded.setting), str(threads)]
+            command = [step, row.codec, str(scene), str(file), repr(coded.setting), str(threads), device]
             command += [model] if model else []
             done = subprocess.run(  # noqa: S603
                 [sys.executable, "-m", "sarcodec.bench.memory", *command],
@@ -53,11 +55,15 @@ def with_peaks(row: SpeedRow, image: Image, coded: Coded, *, model: str | None, 
 def main(arguments: list[str]) -> int:
     """Do one step; the peak resident set in bytes."""
     from sarcodec.bench.codecs import registry
-    from sarcodec.bench.codecs.sarc import Sarc
     from sarcodec.bench.images import images
 
-    step, name, scene, file, setting, threads, *model = arguments
-    codec = Sarc(model[0] if model else None) if name == OURS else registry.make(name)
+    step, name, scene, file, setting, threads, device, *model = arguments
+    if name == OURS:
+        from sarcodec.bench.codecs.sarc import Sarc  # brings torch, which the others do without
+
+        codec: Codec = Sarc(model[0] if model else None, device)
+    else:
+        codec = registry.make(name)
     [image] = images(scene)
     prepared, data = codec.prepare(image), Path(file).read_bytes()
     _forget_peak()

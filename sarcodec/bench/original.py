@@ -27,6 +27,7 @@ TILE = 128  # pixels a side of the squares that errors are compared on
 CELL_M = 1000.0  # side of the cells in which mean power is compared
 _CELL_PIXELS = (16, 400)  # least and most pixels a side of such a cell
 _CELL_DEFAULT = 100  # where the ground size of a pixel is unknown
+_FEWEST_TARGETS, _FEWEST_BRIGHT = 20, 5  # a share of fewer says nothing: pure speckle has one false alarm
 _LAGS = 1
 _BOUND_POINTS = 48
 
@@ -118,6 +119,7 @@ class Original:
         return SceneInfo(
             name=image.name,
             file=image.file,
+            group=image.group or image.file or image.name,
             band=image.band,
             kind=image.kind,
             width=width,
@@ -131,9 +133,21 @@ class Original:
             lag1=self.lag1,
             targets=self.targets.count if self.targets else 0,
             water_share=float(self.water[valid].mean()) if self.otsu.bimodal else None,
-            bound=self.spectrum.curve(rates) if self.spectrum else (),
+            bound=self._bound(rates),
             truth_rmse_db=None if truth is None else metrics.rmse_db(truth, self.db, valid),
         )
+
+    @property
+    def valid_share(self) -> float:
+        """Part of the pixels that is valid."""
+        return float(np.mean(self.valid))
+
+    def _bound(self, rates: npt.NDArray[np.float64]) -> tuple[tuple[float, float], ...]:
+        """The bound over bits per pixel of the raster: only valid pixels need bits."""
+        if self.spectrum is None:
+            return ()
+        share = self.valid_share
+        return tuple((float(rate) * share, error) for rate, error in self.spectrum.curve(rates))
 
     def measures(self, decoded_db: Raster, bpp: float) -> dict[str, float | None]:
         """Every figure of a decoded image but those of change; None where the scene has no such figure.
@@ -142,7 +156,7 @@ class Original:
         ----------
         decoded_db : ndarray, shape (h, w), float, dB of power
         bpp : float
-            Rate of its file, for the distance to the bound.
+            Rate of its file over all pixels, for the distance to the bound.
         """
         found: dict[str, float | None] = {
             **self._error(decoded_db, bpp),
@@ -155,7 +169,7 @@ class Original:
 
     def _error(self, decoded: Raster, bpp: float) -> dict[str, float | None]:
         rmse = metrics.rmse_db(self.db, decoded, self.valid)
-        bound = self.spectrum.rmse_db(bpp) if self.spectrum else 0.0
+        bound = self.spectrum.rmse_db(bpp / self.valid_share) if self.spectrum else 0.0
         truth = self.image.truth_db
         distance = None if truth is None else metrics.rmse_db(truth, decoded, self.valid)
         before = None if truth is None else metrics.rmse_db(truth, self.db, self.valid)
@@ -219,11 +233,12 @@ class Original:
                 truth = water.water_mask(self.image.truth_db, self.valid)
                 found["water_truth_iou"] = water.iou(truth, mask, self.valid)
         after = self.targets_of(decoded)
-        if self.targets is not None and after is not None and self.targets.count:
+        if self.targets is not None and after is not None:
             fate = compare(self.targets, after, decoded)
-            found["targets_kept"] = fate.kept / self.targets.count
-            found["targets_added"] = fate.added / self.targets.count
-            if fate.bright:
+            if self.targets.count >= _FEWEST_TARGETS:
+                found["targets_kept"] = fate.kept / self.targets.count
+                found["targets_added"] = fate.added / self.targets.count
+            if fate.bright >= _FEWEST_BRIGHT:
                 found["bright_kept"] = fate.bright_kept / fate.bright
                 found["bright_peak_rms_db"] = fate.bright_peak_rms_db
         return found

@@ -26,6 +26,8 @@ class CodecInfo:
     """The setting in words: everything that was chosen, and what carried the rate."""
     lossless: bool = False
     """Whether it returns every value: then it has one point a scene, at the rate that it needs."""
+    threaded: bool = True
+    """Whether it uses the threads that it is given; else one."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,9 @@ class SceneInfo:
 
     name: str
     file: str
-    """File name, or ``simulated`` words; bands of one file belong together in every resampling."""
+    """File name, or the words of a simulated scene."""
+    group: str
+    """Images of one group, bands of a file and dates of a place, belong together in every resampling."""
     band: str
     kind: str
     """Class in the report: the name of the file's folder, or ``simulated``."""
@@ -57,7 +61,8 @@ class SceneInfo:
     water_share: float | None
     """Share of valid pixels below Otsu's threshold; None where the histogram has no two modes."""
     bound: tuple[tuple[float, float], ...]
-    """(bpp, RMSE in dB) of the Gaussian rate-distortion bound of the measured spectrum, rates ascending."""
+    """(bpp over all pixels, RMSE in dB) of the Gaussian rate-distortion bound of the measured spectrum, rates
+    ascending; only valid pixels need bits."""
     truth_rmse_db: float | None = None
     """Distance of the original from the noise-free truth; None where there is no truth."""
 
@@ -107,14 +112,14 @@ class BdSummary:
     reference: str
     kind: str
     scenes: int
-    """Scenes that have a BD-rate."""
+    """Scenes that have a BD-rate without a warning: the mean is over these."""
     mean_percent: float | None
     low_percent: float | None
-    """95 % bootstrap interval of the mean, files resampled; None below three files."""
+    """95 % interval of the mean over groups of scenes; None below three groups."""
     high_percent: float | None
     worst_percent: float | None
     warnings: int
-    """Scenes of small overlap among them."""
+    """Scenes left out for their warning."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ class PairedTest:
     count: int
     mean_db: float
     low_db: float | None
-    """95 % bootstrap interval of the mean, files resampled; None below three files."""
+    """95 % interval of the mean over groups of scenes; None below three groups."""
     high_db: float | None
     better: float
     """Share of units where ours has the smaller error."""

@@ -110,4 +110,4 @@ def _image(name: str, values: npt.NDArray[np.uint16], truth_db: Floats, kind: st
         transform=(_SPACING, 0.0, 600_000.0, 0.0, -_SPACING, 5_400_000.0),
     )  # fmt: skip
     file = "landscape" if kind == KIND else name
-    return Image(name, values, Scale.DN, meta, file=file, band="VV", kind=kind, truth_db=truth_db)
+    return Image(name, values, Scale.DN, meta, file=file, group=file, band="VV", kind=kind, truth_db=truth_db)

@@ -28,6 +28,7 @@ def measure(
     repeats: int,
     memory_at: float,
     model: str | None,
+    device: str,
     tick: Tick,
 ) -> tuple[SpeedRow, ...]:
     """Time every codec at every rate; a lossless codec once.
@@ -45,15 +46,15 @@ def measure(
         Rounds after one that is not counted.
     memory_at : float
         Of `rates`, the one at which peak memory is measured too, in processes of their own.
-    model : str, optional
-        Our model, for those processes.
+    model, device : str
+        Our model and where it runs, for those processes.
     """
     rows: list[SpeedRow] = []
     prepared = {name: codec.prepare(image) for name, codec in codecs.items()}
-    lossless = {name for name, codec in codecs.items() if codec.info().lossless}
+    infos = {name: codec.info() for name, codec in codecs.items()}
     steps = len(rates) * (repeats + 2)
     for index, rate in enumerate(rates):
-        names = [name for name in codecs if name not in lossless or rate == memory_at]
+        names = [name for name in codecs if not infos[name].lossless or rate == memory_at]
         tick("speed", index * (repeats + 2), steps)
         coded = {name: codecs[name].search(prepared[name], rate) for name in names}
         times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in names}
@@ -68,11 +69,12 @@ def measure(
                     times[name][1].append(decode)
         peer = times.get(REFERENCE)
         for name in names:
-            row = _row(image, name, times[name], peer, 8 * len(coded[name].data) / image.values.size, threads)
-            rows.append(row)
+            used = threads if infos[name].threaded else 1
+            bpp = 8 * len(coded[name].data) / image.values.size
+            rows.append(_row(image, name, times[name], peer, bpp, used))
         if rate == memory_at:
             rows[-len(names) :] = [
-                memory.with_peaks(row, image, coded[row.codec], model=model, threads=threads)
+                memory.with_peaks(row, image, coded[row.codec], model=model, device=device, threads=threads)
                 for row in rows[-len(names) :]
             ]
     tick("speed", steps, steps)

@@ -13,15 +13,15 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from scipy import stats
 
-MIN_GROUPS = 3
-"""Fewer have no interval."""
+MIN_GROUPS, MIN_RESAMPLED = 3, 8
+"""Fewer have no interval; fewer than the second have Student's in place of a bootstrap's."""
 MIN_VALUES = 6
 """Of fewer values a two-sided signed-rank test cannot reach 5 %."""
 RATE_SLACK = 0.02
 """Part of a rate by which a curve may be read beyond its ends."""
 
 
-def bootstrap_mean(
+def interval_of_mean(
     values: Sequence[float],
     groups: Sequence[Hashable],
     *,
@@ -29,20 +29,24 @@ def bootstrap_mean(
     draws: int = 4000,
     seed: int = 0,
 ) -> tuple[float, float] | None:
-    """Interval of the mean of `values`, by resampling groups with all their values.
+    """Interval of the mean of `values` over groups that belong together, such as the bands of a file.
 
-    Quantiles of the resampled means, at levels widened for few groups: percentile intervals of n groups are
-    too narrow by sqrt((n - 1) / n) and the normal instead of Student's quantile, so the lower level is
-    ``Phi(-sqrt(n / (n - 1)) * t(n - 1))`` (the expanded percentile interval: Hesterberg, *What Teachers
-    Should Know About the Bootstrap*, The American Statistician 69(4), 2015). With three or four groups that
-    is the range of the resampled means.
+    Groups are resampled with all their values: quantiles of the resampled means, at levels widened for few
+    groups. Percentile intervals of n groups are too narrow by sqrt((n - 1) / n) and by the normal in place of
+    Student's quantile, so the lower level is ``Phi(-sqrt(n / (n - 1)) * t(n - 1))`` (the expanded percentile
+    interval: Hesterberg, *What Teachers Should Know About the Bootstrap*, The American Statistician 69(4),
+    2015).
+
+    A bootstrap of n groups cannot cover more than 1 - 2^(1 - n), so below eight groups the interval is
+    Student's, with the variance of the ratio of sums over sizes between groups (Cochran, *Sampling
+    Techniques*, 1977, ratio estimates).
 
     Parameters
     ----------
     values : sequence of float
         In any unit.
     groups : sequence of hashable
-        The group of each value, such as its file.
+        The group of each value.
     level : float
         Wanted coverage, within 0 .. 1.
     draws : int
@@ -61,6 +65,12 @@ def bootstrap_mean(
         return None
     index = [names[group] for group in groups]
     sums, sizes = np.bincount(index, np.asarray(values, np.float64)), np.bincount(index)
+    if count < MIN_RESAMPLED:
+        mean = float(sums.sum() / sizes.sum())
+        residuals = (sums - mean * sizes) / sizes.mean()
+        error = math.sqrt(float(np.sum(residuals**2)) / (count * (count - 1)))
+        reach = float(stats.t.isf((1 - level) / 2, count - 1)) * error
+        return mean - reach, mean + reach
     drawn = np.random.default_rng(seed).integers(0, count, (draws, count))
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     quantile = stats.t.isf((1 - level) / 2, count - 1) * math.sqrt(count / (count - 1))

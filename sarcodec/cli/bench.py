@@ -98,7 +98,7 @@ def bench(
         bool, typer.Option("--no-speed", help="Measure no speed and memory.", rich_help_panel=RESOURCES)
     ] = False,
     model: ModelOption = None,
-    device: DeviceOption = "auto",
+    device: DeviceOption = "cpu",
     jobs: JobsOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,

@@ -72,6 +72,7 @@ def progress(*, quiet: bool = False) -> Iterator[Tick]:
         yield lambda _stage, _done, _total: None
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
@@ -82,7 +83,7 @@ def progress(*, quiet: bool = False) -> Iterator[Tick]:
             if stage != shown:
                 shown = stage
                 bar.reset(task)
-            bar.update(task, description=stage, completed=done, total=total)
+            bar.update(task, description=escape(printable(stage)), completed=done, total=total)
 
         yield tick
 

@@ -42,3 +42,9 @@ def pick_device(name: str) -> str:
     # TF32 keeps ten bits of a factor: pixels would differ from a CPU's by more than they may.
     torch.backends.cudnn.allow_tf32 = False
     return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def device_name(name: str) -> str:
+    """What `pick_device` picks, in words: ``cpu``, or ``cuda`` and the name of the card."""
+    device = pick_device(name)
+    return f"cuda: {torch.cuda.get_device_name()}" if device == "cuda" else device

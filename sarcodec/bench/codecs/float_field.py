@@ -42,6 +42,7 @@ def lerc(*, version: int = 6, compression: str | None = "zstd", level: int = 19)
 
     return Peer(
         name="lerc",
+        threaded=False,
         title=f"LERC and {compression or 'nothing more'}",
         settings=f"blob version {version}, then {compression} {level}; the largest error carries the rate",
         library=library("LERC"),
@@ -85,7 +86,8 @@ def zfp(*, mode: str = "a", centre: bool = True) -> Peer:
         title="ZFP",
         settings=(
             "fixed accuracy, which ZFP rounds down to a power of two: the field is scaled so that every "
-            "tolerance takes effect, 4 bytes for the scale; the tolerance carries the rate"
+            "tolerance takes effect, 4 bytes for the scale; the tolerance carries the rate; decoding uses "
+            "one thread"
         ),
         library=library("ZFP"),
         samples=samples,
@@ -110,6 +112,7 @@ def sz3() -> Peer:
 
     return Peer(
         name="sz3",
+        threaded=False,
         title="SZ3",
         settings=(
             "interpolation or Lorenzo, chosen and tuned by the library; the largest error carries the rate, "

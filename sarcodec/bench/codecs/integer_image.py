@@ -141,6 +141,7 @@ def htj2k(*, bits: int = 16, decompositions: int = 6) -> Peer:
 
     return Peer(
         name="htj2k",
+        threaded=False,
         title="HTJ2K 9/7",
         settings=(
             f"9/7 irreversible, {decompositions} decompositions, 64x64 blocks, one tile, {bits} bits, raw "
@@ -166,6 +167,7 @@ def webp(**options: str | int) -> Peer:
     }
     return Peer(
         name="webp",
+        threaded=False,
         title="WebP",
         settings=(
             "8 bits, the most that the format has; method 6, no spatial noise shaping, one segment, simple "

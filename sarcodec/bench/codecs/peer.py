@@ -34,10 +34,12 @@ class Peer:
     decoded: Callable[[Samples, bytes, int], Raster]
     """(range and shape, file, threads) to dB of power."""
     domain: Domain
+    threaded: bool = True
+    """Whether the library uses the threads that it is given."""
 
     def info(self) -> CodecInfo:
         """Name, version and settings."""
-        return CodecInfo(self.name, self.title, self.library(), self.settings)
+        return CodecInfo(self.name, self.title, self.library(), self.settings, threaded=self.threaded)
 
     def prepare(self, image: Image) -> Samples:
         """The image as the codec's library takes it."""

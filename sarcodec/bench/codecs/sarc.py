@@ -32,7 +32,7 @@ class Sarc:
             library=f"sarcodec {__version__}",
             settings=(
                 f"model {model.id}, GeoTIFF of the band with CRS and transform, without tags; "
-                "the rate level carries the rate, found by --bpp"
+                f"on {self.device}; the rate level carries the rate, found by --bpp"
             ),
         )
 
