@@ -21,6 +21,7 @@ def scene(name: str, *, file: str = "", kind: str = "grd") -> SceneInfo:
     return SceneInfo(
         name=name,
         file=file or f"{name}.tif",
+        group=file or name,
         band="VV",
         kind=kind,
         width=8,
@@ -93,8 +94,23 @@ def test_values_of_one_file_are_resampled_together() -> None:
     assert alone[1] - alone[0] < (once[1] - once[0]) / 4
 
 
-def test_the_interval_of_three_files_spans_their_means() -> None:
-    assert interval_of_mean([1.0, 2.0, 6.0], ["a", "b", "c"]) == pytest.approx((1, 6))
+def test_the_interval_of_a_few_single_values_is_students() -> None:
+    values = [1.0, 2.0, 6.0]
+    expected = stats.t.interval(0.95, 2, 3, stats.sem(values))
+    assert interval_of_mean(values, ["a", "b", "c"]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 7])
+def test_intervals_of_a_few_groups_cover_what_they_promise(count: int) -> None:
+    rng = np.random.default_rng(count)
+    groups = [k for k in range(count) for _ in range(2)]
+    covered = 0
+    for _ in range(600):
+        level = rng.normal(0, 1, count)
+        values = [float(level[k] + rng.normal(0, 0.3)) for k in groups]
+        low, high = interval_of_mean(values, groups) or (1, -1)
+        covered += low <= 0 <= high
+    assert 0.92 < covered / 600 < 0.98
 
 
 def test_an_interval_is_the_same_for_the_same_seed_and_missing_below_three_groups() -> None:
@@ -227,11 +243,13 @@ def rows(percents: dict[str, float | None], warned: tuple[str, ...] = ()) -> lis
 def test_summaries_are_means_over_all_scenes_and_over_each_kind() -> None:
     scenes = [scene("a"), scene("b", kind="slc"), scene("c"), scene("d", kind="slc"), scene("e")]
     found = bd_summaries(rows({"a": -10.0, "b": 30.0, "c": -20.0, "d": None, "e": -60.0}, ("c", "d")), scenes)
-    assert [(s.kind, s.scenes, s.warnings) for s in found] == [("", 4, 1), ("grd", 3, 1), ("slc", 1, 0)]
-    assert [s.mean_percent for s in found] == pytest.approx([-15, -30, 30])
+    # What carries a warning is counted and left out.
+    assert [(s.kind, s.scenes, s.warnings) for s in found] == [("", 3, 2), ("grd", 2, 1), ("slc", 1, 1)]
+    assert [s.mean_percent for s in found] == pytest.approx([-40 / 3, -35, 30])
     assert [s.worst_percent for s in found] == pytest.approx([30, -10, 30])
-    assert [found[1].low_percent, found[1].high_percent] == pytest.approx([-60, -10])
-    assert (found[2].low_percent, found[2].high_percent) == (None, None)
+    expected = stats.t.interval(0.95, 2, -40 / 3, stats.sem([-10, 30, -60]))
+    assert [found[0].low_percent, found[0].high_percent] == pytest.approx(expected)
+    assert (found[1].low_percent, found[1].high_percent) == (None, None)
 
 
 def test_a_summary_of_nothing_is_none_throughout() -> None:
