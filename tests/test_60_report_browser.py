@@ -51,6 +51,13 @@ const visible = () => all(".window:not([hidden]) .shot[data-codec]:not([hidden])
   .filter((each) => each.getClientRects().length).map((each) => each.dataset.view);
 seen.views = { first: visible() };
 for (const view of ["difference", "ratio", "image"]) { press("view", view); seen.views[view] = visible(); }
+const codecs = all("[data-switch=codec] button");
+seen.codecs = codecs.map((each) => each.getAttribute("aria-pressed"));
+for (const each of codecs) each.click();
+seen.others = visible().length;
+for (const each of codecs.slice(0, 2)) each.click();
+seen.every = visible().length;
+for (const each of codecs.slice(2)) each.click();
 seen.scales = all(".window:not([hidden]) [data-scale]:not([hidden])").map((each) => each.dataset.scale);
 const picture = document.querySelector(".shot[data-codec] img");
 seen.zoom = [picture.getBoundingClientRect().width];
@@ -189,6 +196,8 @@ def test_pictures_switch_zoom_and_flicker(probed: tuple[dict[int, Any], list[str
     views = seen["views"]
     assert views.pop("first") == ["image", "image"]
     assert views == {view: [view, view] for view in ("difference", "ratio", "image")}
+    assert seen["codecs"] == ["true", "true", "false", "false"]  # ours and JPEG 2000, then the others
+    assert (seen["others"], seen["every"]) == (2, 4)
     assert seen["scales"] == ["image"]
     assert seen["zoom"] == [48, 144]
     assert seen["pixelated"] == "pixelated"

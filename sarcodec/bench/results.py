@@ -176,7 +176,8 @@ class Shown:
     pictures: dict[str, str]
     """``original``, and ``<codec>``, ``<codec> difference``, ``<codec> ratio`` to file names."""
     labels: dict[str, str]
-    """Codec to words such as ``0.201 bpp, 1.62 dB``."""
+    """Codec to words such as ``0.201 bpp, 1.62 dB over the whole image``; ``original`` to the window's place,
+    ``difference`` and ``ratio`` to the ends of their scales."""
 
 
 @dataclass(frozen=True)

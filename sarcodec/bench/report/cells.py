@@ -49,6 +49,14 @@ def value(number: float | None, digits: int, missing: str, *, signed: bool = Fal
     return Cell(text + ("\u2020" if note else ""), repr(float(number)), words.clean(note))
 
 
+def significant(number: float | None, digits: int, missing: str) -> Cell:
+    """A cell of a number with at least `digits` significant digits; a dash that says why it is missing."""
+    text = words.significant(number, digits)
+    if text == words.DASH or number is None:
+        return Cell(words.DASH, "", missing)
+    return Cell(text, repr(float(number)))
+
+
 def bounds(low: float | None, high: float | None, digits: int, missing: str, *, signed: bool = False) -> Cell:
     """A cell of an interval, sorted by its lower end."""
     text = words.interval(low, high, digits, signed=signed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 from sarcodec.atomic import replacing
@@ -10,6 +11,7 @@ from sarcodec.bench.report.drawing import write_png
 from sarcodec.bench.results import OURS, REFERENCE, Results
 
 _DPI = 128  # a panel of two inches shows 256 pixels as they are
+_LETTERS = 15  # of an inch of words
 
 
 def write_overview(results: Results, folder: Path, path: Path) -> None:
@@ -41,7 +43,7 @@ def write_overview(results: Results, folder: Path, path: Path) -> None:
     inch = _DPI / max(1, _DPI // pictures[0].shape[1])  # pixels; small windows are shown larger
     sides = [picture.shape[1] / inch for picture in pictures]
     height = pictures[0].shape[0] / inch
-    gap, head = 0.12, 0.42  # inches
+    gap, head = 0.12, 0.56  # inches
     width = sum(sides) + gap * (len(names) + 1)
     figure = Figure(figsize=(width, height + head + gap), facecolor="white")
     left = gap
@@ -50,7 +52,10 @@ def write_overview(results: Results, folder: Path, path: Path) -> None:
         axes = figure.add_axes(box)
         axes.imshow(picture, interpolation="nearest", aspect="auto", cmap="gray")
         axes.set_axis_off()
-        text = name if name == "original" else f"{title[name]}\n{shown.labels.get(name, '')}"
+        text = name
+        if name != "original":
+            label = words.clean(shown.labels.get(name, ""))
+            text = f"{title[name]}\n{textwrap.fill(label, max(1, int(_LETTERS * side)))}"
         axes.set_title(text, fontsize=7, pad=3)
         left += side + gap
     with replacing(path, overwrite=True) as partial:

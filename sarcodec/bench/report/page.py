@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from sarcodec.atomic import replacing
 from sarcodec.bench.measures import BY_NAME, MEASURES
-from sarcodec.bench.report import comparisons, pairtables, plots, prose, tables, words
+from sarcodec.bench.report import comparisons, pairtables, plots, prose, speeds, tables, words
 from sarcodec.bench.report.cells import Table
 from sarcodec.bench.report.document import write_csv, write_json
 from sarcodec.bench.report.drawing import Panel, svg, swatch, themed, write_png
 from sarcodec.bench.report.overview import write_overview
 from sarcodec.bench.report.style import Style, styles, variables
-from sarcodec.bench.report.viewer import views
+from sarcodec.bench.report.viewer import switches, views
 from sarcodec.bench.results import OURS, REFERENCE, Results
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class _Plot:
 def write_report(results: Results, folder: str | Path) -> None:
     """Write what a benchmark leaves behind into `folder`; files of the same names are replaced.
 
-    ``report.html``, ``bench.json``, ``points.csv``, and the plots ``rd.png`` (RMSE over rate, means),
+    ``report.html``, ``bench.json``, ``points.csv``, and the plots ``rd.png`` (mean RMSE at the rates),
     ``scenes.png`` (the same per scene), ``bound.png`` (distance to the Gaussian bound), ``measures.png``
     (every other measure), ``bd.png`` (BD-rate per scene), ``tiles.png`` (gain per tile) and ``speed.png``.
     The page is written last.
@@ -115,7 +115,7 @@ def _panels(results: Results) -> _Panels:
         plots.measure_panels(results),
         comparisons.bd_panels(results),
         comparisons.tile_panels(results),
-        comparisons.speed_panels(results),
+        speeds.speed_panels(results),
     )
 
 
@@ -123,7 +123,8 @@ def _rendered(results: Results, panels: _Panels, folder: Path) -> str:
     look = styles(words.codec_names(results))
     style, script = _style(look), _resource("page.js")
     title = words.titles(results)
-    middle = words.middle_rate(results)
+    shown = words.shown_rate(results)
+    seen = views(results, folder)
     values = {
         "title": _title(results),
         "csp": _policy(style, script),
@@ -139,10 +140,13 @@ def _rendered(results: Results, panels: _Panels, folder: Path) -> str:
         "tiles": _plots(panels.tiles, look),
         "speed": _plots(panels.speed, look),
         "measures": _grouped(panels.measures, look),
-        "views": views(results, folder),
+        "views": seen,
+        "switches": switches(seen),
+        "unseen": prose.unseen(results, seen),
+        "images": len(results.scenes),
         "paired": prose.paired(results),
         "tables": _tables(results),
-        "means": [(rate, table, rate == middle) for rate, table in tables.means(results)],
+        "means": [(rate, table, rate == shown) for rate, table in tables.means(results)],
         "command": words.clean(str(results.about.get("command", ""))),
         "about": tables.about(results),
         "definitions": [measure for measure in MEASURES if _measured(results, measure.name)],

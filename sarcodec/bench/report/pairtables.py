@@ -7,18 +7,19 @@ from sarcodec.bench.report.cells import Cell, Column, Table, bounds, name, value
 from sarcodec.bench.results import OURS, BdRow, Results
 
 NO_BD = "the two curves share no error"
-_NO_INTERVAL = "fewer than three files: no interval"
+_NO_MEAN = "no image has a BD-rate without a warning"
+_NO_INTERVAL = "fewer than three groups of images: no interval"
 
 
 def bd_means(results: Results) -> Table:
-    """Mean BD-rate per pair of codecs and kind."""
+    """Mean BD-rate per pair of codecs and kind, over the scenes whose BD-rate carries no warning."""
     title = words.titles(results)
     rows = [
         (
             Cell(title[row.test]), Cell(title[row.reference]), name(row.kind or "all"),
-            value(row.mean_percent, 1, NO_BD, signed=True),
+            value(row.mean_percent, 1, _NO_MEAN, signed=True),
             bounds(row.low_percent, row.high_percent, 1, _NO_INTERVAL, signed=True),
-            value(row.worst_percent, 1, NO_BD, signed=True), value(row.scenes, 0, ""),
+            value(row.worst_percent, 1, _NO_MEAN, signed=True), value(row.scenes, 0, ""),
             value(row.warnings, 0, ""),
         )
         for row in results.bd_summary
@@ -26,10 +27,11 @@ def bd_means(results: Results) -> Table:
     columns = (
         Column("codec", numeric=False), Column("against", numeric=False), Column("kind", numeric=False),
         Column("mean", "%", text="Mean BD-rate: difference of file size at equal RMSE; negative is smaller"),
-        Column("95 % interval", "%", text="Bootstrap of the mean, files resampled"),
-        Column("worst image", "%"), Column("images"), Column("with warning"),
+        Column("95 % interval", "%", text="Bootstrap of the mean, groups of images resampled"),
+        Column("worst image", "%"), Column("images", text="Images in the mean"),
+        Column("left out", text="Images that are not in the mean because their BD-rate carries a warning"),
     )  # fmt: skip
-    return Table("bd-means", "BD-rate, means over images", columns, tuple(rows))
+    return Table("bd-means", "BD-rate, means over images without a warning", columns, tuple(rows))
 
 
 def bd_scenes(results: Results) -> Table:
@@ -50,7 +52,8 @@ def bd_scenes(results: Results) -> Table:
         for place, pair in enumerate(pairs):
             cells += _bd_cells(found.get((scene.name, *pair)), whole=place == 0)
         rows.append(tuple(cells))
-    return Table("bd-scenes", "BD-rate per image; \u2020 carries a warning", tuple(columns), tuple(rows))
+    caption = "BD-rate per image; \u2020 carries a warning and is in no mean"
+    return Table("bd-scenes", caption, tuple(columns), tuple(rows))
 
 
 def _bd_cells(row: BdRow | None, *, whole: bool) -> list[Cell]:
@@ -89,7 +92,7 @@ def paired(results: Results) -> Table:
     columns = (
         Column("against", numeric=False), Column("rate", "bpp"), Column("unit", numeric=False),
         Column("units"), Column("mean gain of PSNR", "dB"),
-        Column("95 % interval", "dB", text="Bootstrap, files resampled"),
+        Column("95 % interval", "dB", text="Bootstrap, groups of images resampled"),
         Column("better on", "%"), Column("p", text="Wilcoxon signed-rank test, two-sided"),
     )  # fmt: skip
     rows = [

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sarcodec.bench.measures import BY_NAME, MEASURES, Better
-from sarcodec.bench.report import aggregate, words
+from sarcodec.bench.measures import BY_NAME, MEASURES
+from sarcodec.bench.report import aggregate, reading, words
 from sarcodec.bench.report.axes import Line, curves, exact_marks, rate_axis
 from sarcodec.bench.report.drawing import Panel
 from sarcodec.bench.report.style import MUTED, SHADE, Style, styles
@@ -22,6 +22,7 @@ _APART = {
     "bias_cell_p95_db",
 }  # fmt: skip
 """Measures that stand in plots of their own or in tables alone."""
+_LABEL = 34  # letters beside an axis
 
 
 def legend(results: Results) -> list[tuple[str, Style]]:
@@ -32,7 +33,7 @@ def legend(results: Results) -> list[tuple[str, Style]]:
 
 
 def rd_panels(results: Results) -> list[Panel]:
-    """Mean RMSE over rate: all scenes, then each kind of them, if there are several kinds."""
+    """Mean RMSE at the wanted rates: all scenes, then each kind of them, if there are several kinds."""
     groups = {"all": list(results.scenes)}
     kinds = aggregate.kinds(results)
     if len(kinds) > 1:
@@ -51,13 +52,13 @@ def rd_panels(results: Results) -> list[Panel]:
 
 
 def scene_panels(results: Results) -> list[Panel]:
-    """RMSE over rate, a panel per scene."""
+    """RMSE over rate, a panel per scene, its points where the files are."""
     panels = []
     for place, scene in enumerate(results.scenes):
         points = [point for point in results.points if point.scene == scene.name]
         found: dict[str, list[tuple[float, float]]] = {}
         for point in points:
-            error = aggregate.value(point, "rmse_db")
+            error = reading.value(point, "rmse_db")
             if point.wanted_bpp is not None and error is not None:
                 found.setdefault(point.codec, []).append((point.bpp, error))
         lines: list[Line] = []
@@ -147,17 +148,18 @@ def _measure_panel(results: Results, name: str) -> Panel:
                     [mean.bpp for mean in own], [mean.low for mean in own], [mean.high for mean in own],
                     color=look[codec].light, alpha=0.13, lw=0, gid=f"codec-{look[codec].number}",
                 )  # fmt: skip
-        goal = {Better.ONE: 1.0, Better.ZERO: 0.0}.get(measure.better)
+        goal = reading.IDEAL.get(measure.better)
         if goal is not None:
             axes.axhline(goal, color=MUTED, lw=1.1, ls=(0, (4, 2)), zorder=3)
         curves(axes, results, lines)
-        axes.set_ylabel(measure.title + (f", {measure.unit}" if measure.unit else ""))
+        label = measure.title + (f", {measure.unit}" if measure.unit else "")
+        axes.set_ylabel(label if len(label) <= _LABEL else measure.unit or label)  # the title stands above
 
     means = ", ".join(
         f"{words.titles(results)[codec]} {words.figure(name, values[-1])}" for codec, _, values in lines
     )
     alt = f"{measure.title} over bits per pixel. Means at the highest rate: {means}."
-    scenes = words.counted(found[0].scenes, "image")
-    caption = f"{measure.text} {words.better(name).capitalize()}. Mean of {scenes}."
+    good = f" {words.better(name).capitalize()}." if words.better(name) else ""
+    caption = f"{measure.text}{good} Mean of {words.counted(found[0].scenes, 'image')}."
     title = measure.title[0].upper() + measure.title[1:]
     return Panel(f"measure-{name.replace('_', '-')}", title, alt, caption, draw)

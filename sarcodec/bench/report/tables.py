@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sarcodec.bench.measures import BY_NAME, MEASURES
-from sarcodec.bench.report import aggregate, words
-from sarcodec.bench.report.cells import Cell, Column, Table, name, value
+from sarcodec.bench.report import aggregate, reading, words
+from sarcodec.bench.report.cells import Cell, Column, Table, name, significant, value
 from sarcodec.bench.results import REFERENCE, Results
 
 
@@ -17,8 +17,7 @@ def means(results: Results) -> list[tuple[float, Table]]:
     tables = []
     for number, rate in enumerate(results.rates):
         here = {
-            key: {mean.codec: mean for mean in values if mean.wanted_bpp == rate}
-            for key, values in found.items()
+            key: {mean.codec: mean for mean in values if mean.bpp == rate} for key, values in found.items()
         }
         codecs = [codec for codec in title if any(codec in by_codec for by_codec in here.values())]
         rows = []
@@ -29,7 +28,9 @@ def means(results: Results) -> list[tuple[float, Table]]:
             figures = {codec: by_codec[codec].value for codec in codecs if codec in by_codec}
             winners = aggregate.best(key, figures)
             scenes = next(iter(by_codec.values())).scenes
-            cells = [Cell(measure.title, "", measure.text), Cell(measure.unit), Cell(words.better(key))]
+            good = words.better(key)
+            cells = [Cell(measure.title, "", measure.text), Cell(measure.unit)]
+            cells.append(Cell(good) if good else Cell(words.DASH, "", "it describes and does not judge"))
             cells += [_mean_cell(key, figures.get(codec), strong=codec in winners) for codec in codecs]
             rows.append((*cells, value(scenes, 0, "")))
         columns = [
@@ -40,14 +41,14 @@ def means(results: Results) -> list[tuple[float, Table]]:
         columns += [Column(title[codec]) for codec in codecs]
         columns.append(Column("images", text="Images that have this figure; every mean is over all of them"))
         if rows:
-            caption = f"Means over images at {rate:g} bpp; the best of each row is bold"
+            caption = f"Means over images, read off at exactly {rate:g} bpp; the best of each row is bold"
             tables.append((rate, Table(f"means-{number}", caption, tuple(columns), tuple(rows))))
     return tables
 
 
 def _mean_cell(key: str, figure: float | None, *, strong: bool) -> Cell:
     if figure is None:
-        return Cell(words.DASH, "", "the codec does not come within 10 % of this rate on every image")
+        return Cell(words.DASH, "", f"{words.NO_FIGURE} on one or more of the images")
     return Cell(words.figure(key, figure), repr(figure), "", strong)
 
 
@@ -69,7 +70,7 @@ def points(results: Results) -> Table:
         setting = Cell(f"{point.setting:.4g}", repr(float(point.setting)))
         cells += [value(point.bpp, 4, ""), value(point.bytes, 0, ""), setting]
         for key in shown:
-            figure = aggregate.value(point, key)
+            figure = reading.value(point, key)
             text = words.figure(key, figure)
             cells.append(
                 Cell(words.DASH, "", words.why_missing(key)) if figure is None else Cell(text, repr(figure))
@@ -80,7 +81,7 @@ def points(results: Results) -> Table:
 
 def speed(results: Results) -> Table:
     """Every timing."""
-    title = words.titles(results)
+    title, alone = words.titles(results), words.unthreaded(results)
     columns = [Column("codec", numeric=False), Column("threads"), Column("file", "bpp")]
     for what in ("encode", "decode"):
         columns += [
@@ -95,30 +96,35 @@ def speed(results: Results) -> Table:
     columns += [Column("image", "Mpx"), Column("repeats"), Column("timed on", numeric=False)]
     rows = []
     for row in results.speed:
-        cells = [Cell(title[row.codec]), value(row.threads, 0, ""), value(row.bpp, 3, "")]
+        note = "uses one thread only" if row.codec in alone else ""
+        cells = [Cell(title[row.codec]), value(row.threads, 0, "", note=note), value(row.bpp, 3, "")]
         for speed_, ratio, spread, memory in (
             (row.encode_mpix_s, row.encode_ratio, row.encode_spread, row.encode_mb),
             (row.decode_mpix_s, row.decode_ratio, row.decode_spread, row.decode_mb),
         ):
-            cells += [value(speed_, 2, ""), value(ratio, 2, "JPEG 2000 was not timed at this rate")]
+            cells += [significant(speed_, 3, ""), significant(ratio, 2, "JPEG 2000 was not timed")]
             cells += [value(100 * spread, 0, ""), value(memory, 0, "not measured")]
         cells += [value(row.megapixels, 2, ""), value(row.repeats, 0, ""), name(row.scene)]
         rows.append(tuple(cells))
-    return Table("speed-table", "Speed and memory, process warm, medians", tuple(columns), tuple(rows))
+    caption = "Speed and memory, process warm, medians"
+    caption += "; \u2020 uses one thread only" if any(row.codec in alone for row in results.speed) else ""
+    return Table("speed-table", caption, tuple(columns), tuple(rows))
 
 
 def scenes(results: Results) -> Table:
     """What the images are."""
     columns = (
-        Column("image", numeric=False), Column("file", numeric=False), Column("band", numeric=False),
-        Column("kind", numeric=False), Column("size", "px", numeric=False), Column("valid", "%"),
+        Column("image", numeric=False), Column("file", numeric=False),
+        Column("group", numeric=False, text="Images of one group belong together in every resampling"),
+        Column("band", numeric=False), Column("kind", numeric=False), Column("size", "px", numeric=False),
+        Column("valid", "%"),
         Column("scale", numeric=False), Column("pixel", "m"), Column("deviation", "dB"), Column("ENL"),
         Column("blocks", text="Homogeneous blocks found"), Column("lag-1"), Column("targets"),
         Column("below Otsu's threshold", "%"),
     )  # fmt: skip
     rows = [
         (
-            name(scene.name), name(scene.file), name(scene.band), name(scene.kind),
+            name(scene.name), name(scene.file), name(scene.group), name(scene.band), name(scene.kind),
             Cell(f"{scene.width} x {scene.height}", str(scene.width * scene.height)),
             value(100 * scene.valid_pixels / max(1, scene.width * scene.height), 1, ""), name(scene.scale),
             value(scene.pixel_m, 1, "the raster does not say"), value(scene.sd_db, 2, "no valid pixels"),
@@ -133,10 +139,11 @@ def scenes(results: Results) -> Table:
 
 def codecs(results: Results) -> Table:
     """The codecs as they were run."""
-    columns = tuple(Column(title, numeric=False) for title in ("codec", "library", "settings", "kind"))
+    heads = ("codec", "library", "settings", "kind", "threads")
+    columns = tuple(Column(title, numeric=False) for title in heads)
     rows = [
         (Cell(words.clean(codec.title)), Cell(words.clean(codec.library)), Cell(words.clean(codec.settings)),
-         Cell("lossless" if codec.lossless else "lossy"))
+         Cell("lossless" if codec.lossless else "lossy"), Cell("as given" if codec.threaded else "one"))
         for codec in results.codecs
     ]  # fmt: skip
     return Table("codecs", "Codecs, versions and settings", columns, tuple(rows))

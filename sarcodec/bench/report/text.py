@@ -48,6 +48,10 @@ def _plain(value: float | None, digits: int, *, signed: bool = False) -> str:
     return words.number(value, digits, signed=signed).replace(words.MINUS, "-").replace(words.DASH, "-")
 
 
+def _significant(value: float | None, digits: int) -> str:
+    return words.significant(value, digits).replace(words.DASH, "-")
+
+
 def _codecs(results: Results) -> list[str]:
     """Which version of which library stood behind each codec."""
     rows = [[codec.name, words.clean(codec.title), words.clean(codec.library)] for codec in results.codecs]
@@ -94,7 +98,7 @@ def _reasons(rows: Sequence[BdRow]) -> list[str]:
 def _bd_means(results: Results) -> list[str]:
     if not results.bd_summary:
         return []
-    head = ["BD-rate, mean", "of", "against", "percent", "95 % interval", "worst", "scenes", "warned"]
+    head = ["BD-rate, mean", "of", "against", "percent", "95 % interval", "worst", "scenes", "left out"]
     rows = []
     for row in results.bd_summary:
         bounds = f"{_plain(row.low_percent, 1, signed=True)}..{_plain(row.high_percent, 1, signed=True)}"
@@ -147,10 +151,10 @@ def _speed(results: Results) -> list[str]:
             str(row.threads),
             f"{row.bpp:.3f}",
             f"{row.encode_mpix_s:.3g} ({100 * row.encode_spread:.0f} %)",
-            _plain(row.encode_ratio, 2),
+            _significant(row.encode_ratio, 2),
             _plain(row.encode_mb, 0),
             f"{row.decode_mpix_s:.3g} ({100 * row.decode_spread:.0f} %)",
-            _plain(row.decode_ratio, 2),
+            _significant(row.decode_ratio, 2),
             _plain(row.decode_mb, 0),
         ]
         for row in results.speed

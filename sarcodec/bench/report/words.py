@@ -10,35 +10,25 @@ from sarcodec.bench.results import OURS, REFERENCE, CodecInfo, Results
 
 DASH = "\u2013"
 MINUS = "\u2212"
+NO_FIGURE = "no figure at this rate"
+
+_SHOWN_BPP = 0.2
 
 _DIGITS = {"psnr_db": 2, "notes_psnr": 2, "bound_gap_db": 2, "truth_gain_db": 2, "bright_peak_rms_db": 2}
 _SIGNED = {"bias_db", "bias_cell_p5_db", "bias_cell_p95_db", "lag1_change", "truth_gain_db"}
+_BLOCKS = "no homogeneous blocks in the scene, or constant ones in the decoded image"
 _WHY = {
-    "truth_rmse_db": "no truth: the scene is not simulated",
-    "truth_gain_db": "no truth: the scene is not simulated",
-    "water_iou": "no water: the histogram of the scene has no two modes",
-    "water_truth_iou": "no truth, or no water in it",
-    "targets_kept": "no bright targets in the scene",
-    "targets_added": "no bright targets in the scene",
-    "bright_kept": "no targets of more than 10 dB contrast in the scene",
-    "bright_peak_rms_db": "no targets of more than 10 dB contrast in the scene",
-    "change_iou": "no second date of this scene",
-    "change_f1": "no simulated change in this scene",
-    "bias_cell_p5_db": "too small for cells of 1 km, or no pixel size",
-    "bias_cell_p95_db": "too small for cells of 1 km, or no pixel size",
-    "bias_cell_abs_p95_db": "too small for cells of 1 km, or no pixel size",
-    "enl_ratio": "no homogeneous blocks in the scene",
-    "lag1_change": "no homogeneous blocks in the scene",
-    "ks_speckle": "no homogeneous blocks in the scene",
-    "ks_ratio": "no homogeneous blocks in the scene",
-    "ms_ssim": "the scene is too small for five scales",
     "psnr_db": "infinite: every value came back",
+    "bound_gap_db": "no error to compare, or the scene is too small for a spectrum",
+    "enl_ratio": _BLOCKS,
+    "ks_speckle": _BLOCKS,
 }
 _BETTER = {
     Better.HIGH: "higher is better",
     Better.LOW: "lower is better",
     Better.ONE: "1 is ideal",
     Better.ZERO: "0 is ideal",
+    Better.NEITHER: "",
 }
 
 
@@ -69,18 +59,26 @@ def number(value: float | None, digits: int, *, signed: bool = False) -> str:
     return (MINUS if value < 0 else "+" if signed else "") + text
 
 
+def significant(value: float | None, digits: int) -> str:
+    """`value` with at least `digits` significant digits, as ``0.016``, ``1.2`` and ``123`` have two."""
+    if not value or not math.isfinite(value):
+        return number(value, 0)
+    rounded = float(f"{value:.{digits - 1}e}")  # 9.96 is 10, and needs a digit less
+    return number(value, max(0, digits - 1 - math.floor(math.log10(abs(rounded)))))
+
+
 def figure(name: str, value: float | None) -> str:
     """`value` of the measure `name` with its digits."""
     return number(value, _DIGITS.get(name, 3), signed=name in _SIGNED)
 
 
 def why_missing(name: str) -> str:
-    """Why a scene may have no figure of the measure `name`."""
-    return _WHY.get(name, "not measured")
+    """Why a point may have no figure of the measure `name`."""
+    return _WHY.get(name, NO_FIGURE)
 
 
 def better(name: str) -> str:
-    """Where the measure `name` is good, in words."""
+    """Where the measure `name` is good, in words; nothing where it describes and does not judge."""
     return _BETTER[BY_NAME[name].better]
 
 
@@ -109,9 +107,9 @@ def joined(parts: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def middle_rate(results: Results) -> float | None:
-    """The rate of headline and pictures: the middle of those asked for, the upper one of two."""
-    return results.rates[len(results.rates) // 2] if results.rates else None
+def shown_rate(results: Results) -> float | None:
+    """The wanted rate nearest to 0.2 bpp: of headline, pictures, opened table and gains of tiles."""
+    return min(results.rates, key=lambda rate: abs(rate - _SHOWN_BPP), default=None)
 
 
 def titles(results: Results) -> dict[str, str]:
@@ -135,3 +133,8 @@ def codec_names(results: Results) -> list[str]:
 def lossless(results: Results) -> list[CodecInfo]:
     """Codecs that return every value."""
     return [codec for codec in results.codecs if codec.lossless]
+
+
+def unthreaded(results: Results) -> set[str]:
+    """Codecs that use one thread whatever they are given."""
+    return {codec.name for codec in results.codecs if not codec.threaded}
