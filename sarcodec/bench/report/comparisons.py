@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _ROW = 0.21  # inches
+_FARTHEST = 60.0  # percent; beyond it a figure is written at the edge, so that the others can be told apart
 
 
 def bd_panels(results: Results) -> list[Panel]:
@@ -37,6 +38,13 @@ def bd_panels(results: Results) -> list[Panel]:
     def draw(axes: Axes) -> None:
         axes.axvline(0, color=MUTED, lw=1.1)
         for place, (_, percent, low, high, mark) in enumerate(rows):
+            if percent > _FARTHEST:
+                axes.annotate(
+                    f"{words.number(percent, 0, signed=True)} %", (_FARTHEST, place), (-34, 0),
+                    textcoords="offset points", va="center", fontsize=7, color=MUTED,
+                    arrowprops={"arrowstyle": "->", "color": MUTED, "lw": 0.9},
+                )  # fmt: skip
+                continue
             colour, face = (INK, INK) if mark == "D" else (style.light, style.light)
             if low is not None and high is not None:
                 axes.plot([low, high], [place, place], color=INK, lw=1.6, solid_capstyle="butt")
@@ -47,6 +55,8 @@ def bd_panels(results: Results) -> list[Panel]:
             label.set_fontsize(8)
             label.set_fontweight("bold" if mark == "D" else "normal")
         axes.set_ylim(len(rows) - 0.4, -0.6)
+        if any(percent > _FARTHEST for _, percent, *_ in rows):
+            axes.set_xlim(right=1.02 * _FARTHEST)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(f"BD-rate against {title}, %")
 

@@ -23,6 +23,7 @@ _APART = {
 }  # fmt: skip
 """Measures that stand in plots of their own or in tables alone."""
 _LABEL = 34  # letters beside an axis
+_FAR = 1.3  # times the largest error of ours and of JPEG 2000, beyond which a curve may leave its panel
 
 
 def legend(results: Results) -> list[tuple[str, Style]]:
@@ -120,17 +121,30 @@ def _rd_panel(
         grid = np.geomspace(low, high, 60)
         bound = aggregate.mean_bound(scenes, [float(rate) for rate in grid])
         floor = 0.94 * float(np.nanmin(values + (bound or [])))
-        top = 1.05 * max(values)
+        top = 1.05 * _tallest(lines)
         if bound is not None:
             axes.fill_between(grid, floor, np.maximum(bound, floor), color=SHADE, alpha=0.35, lw=0)
             axes.plot(grid, bound, color=MUTED, lw=1.1, ls=(0, (4, 2)), zorder=3)
         axes.set_ylim(floor, top)
+        above = [words.titles(results)[codec] for codec, _, errors in lines if min(errors) > top]
+        if above:
+            axes.text(0.03, 0.04, f"above: {', '.join(above)}", transform=axes.transAxes, fontsize=7,
+                      color=MUTED)  # fmt: skip
         axes.set_ylabel("RMSE, dB")
         exact_marks(axes, results, exact, high)
 
     errors = [f"{words.titles(results)[codec]} {values[-1]:.2f} dB" for codec, _, values in lines]
     alt = f"RMSE over bits per pixel, {title}. At the highest rate: {', '.join(errors)}."
     return Panel(name, title, alt, "", draw)
+
+
+def _tallest(lines: Sequence[Line]) -> float:
+    """Error at the top of a panel: codecs far worse than ours and JPEG 2000 would press these together."""
+    largest = {codec: max(errors) for codec, _, errors in lines}
+    near = [largest[codec] for codec in (OURS, REFERENCE) if codec in largest]
+    if not near:
+        return max(largest.values())
+    return max(error for error in largest.values() if error <= _FAR * max(near))
 
 
 def _measure_panel(results: Results, name: str) -> Panel:
