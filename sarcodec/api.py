@@ -96,9 +96,9 @@ def encode(
     scale : Scale or str, optional
         What pixel values are (dn, amplitude, power, db); found out where left out.
     radiometry : bool or int
-        Measure, and store, the gains that `unbiased` decoding brings mean power back with. A number is the
-        side of the cells they are measured on: 64 pixels where True, 32 or 16 for smaller areas and more
-        bytes.
+        Measure, and store, the gains that `unbiased` decoding brings mean power back with. A number, 64, 32
+        or 16, is the side in pixels of the cells they are measured on: smaller ones hold for smaller areas
+        and take more bytes. Where True, each tile has 64 or, where that would not do, 32.
     model : str, optional
         Id of an installed model, or path of a model file.
     device : str
@@ -119,7 +119,7 @@ def encode(
 
     check_target(out, overwrite=overwrite)
     _check_distinct(src, out)
-    target, side = _target(quality, bpp, rmse_db), _gain_side(radiometry)
+    target, gains = _target(quality, bpp, rmse_db), _checked(radiometry)
     with (
         RasterSource(src, limits=limits) as source,
         replacing(out, overwrite=overwrite) as partial,
@@ -127,7 +127,7 @@ def encode(
     ):
         folder = partial.parent
         return _encode(
-            source, file, target, scale, quantity, model, device, jobs, progress, folder, limits, side
+            source, file, target, scale, quantity, model, device, jobs, progress, folder, limits, gains
         )
 
 
@@ -176,9 +176,9 @@ def encode_array(
     bare = RasterMeta(cube.shape[2], cube.shape[1], cube.shape[0], cube.dtype.name, nodata=nodata)
     meta = bare if meta is None else _matching(meta, bare)
     file = io.BytesIO()
-    target, side = _target(quality, bpp, rmse_db), _gain_side(radiometry)
+    target, gains = _target(quality, bpp, rmse_db), _checked(radiometry)
     source, quantity = ArraySource(cube, meta), Quantity.UNKNOWN
-    _encode(source, file, target, scale, quantity, model, device, jobs, silent, gain_side=side)
+    _encode(source, file, target, scale, quantity, model, device, jobs, silent, radiometry=gains)
     return file.getvalue()
 
 
@@ -201,14 +201,12 @@ def _target(quality: float | None, bpp: float | None, rmse_db: float | None) -> 
     return Target(quality, bpp, rmse_db)
 
 
-def _gain_side(radiometry: bool | int) -> int | None:  # noqa: FBT001
-    """Side of a cell of the gain grid that is asked for, None for no grid."""
-    from sarcodec.bitstream import gaingrid
+def _checked(radiometry: bool | int) -> bool | int:  # noqa: FBT001
+    """`radiometry`, or `UsageError` where no cells have that side."""
+    from sarcodec.bitstream.gaingrid import SIDES
 
-    if isinstance(radiometry, bool):
-        return gaingrid.USUAL if radiometry else None
-    if radiometry not in gaingrid.SIDES:
-        known = ", ".join(map(str, gaingrid.SIDES))
+    if not isinstance(radiometry, bool) and radiometry not in SIDES:
+        known = ", ".join(map(str, SIDES))
         raise UsageError(
             f"gains cannot be measured on cells of {radiometry} pixels", hint=f"Give one of {known}."
         )
@@ -227,7 +225,7 @@ def _encode(
     progress: Tick,
     folder: Path | None = None,
     limits: Limits = DEFAULT,
-    gain_side: int | None = None,
+    radiometry: bool | int = False,  # noqa: FBT001, FBT002
 ) -> EncodeReport:
     from sarcodec import encoder, rate, zoo
     from sarcodec.model import modelfile
@@ -238,7 +236,7 @@ def _encode(
     model = modelfile.load(zoo.find(model_name), pick_device(device))
     wanted_scale = None if scale in (None, "auto") else _enum(Scale, scale)
     wanted = _enum(Quantity, quantity)
-    scene = encoder.survey(source, wanted_scale, wanted, threads, progress, limits, gain_side)
+    scene = encoder.survey(source, wanted_scale, wanted, threads, progress, limits, radiometry)
     latents = encoder.Latents(scene, model, keep=target.quality is None, folder=folder)
     try:
         with threads_kept():

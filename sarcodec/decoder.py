@@ -108,8 +108,8 @@ class Decoder:
 
     damaged: dict[Place, str]
     """Damaged tiles met so far, and what is wrong with each."""
-    gain_layer: tuple[int, int] | None
-    """Number of the gain grid among the layers and side of its cells in pixels, None without one."""
+    gain_layer: int | None
+    """Number of the gain grid among the layers, None without one."""
 
     def __init__(
         self,
@@ -196,13 +196,11 @@ class Decoder:
         """Gain of each pixel of a tile, float32, shape of `classes`, dB; raises as :meth:`latents`."""
         assert self.gain_layer is not None
         band, row, col = place
-        number, side = self.gain_layer
-        body = self.reader.layer_bytes(row, col, band, number)
+        body = self.reader.layer_bytes(row, col, band, self.gain_layer)
         try:
-            codes = gaingrid.unpack(body, gain.with_data(classes == 0, side))
+            return gain.spread(gaingrid.unpack(body, classes == 0), classes.shape)
         except FormatError as error:
             raise _named(error, place) from error
-        return gain.spread(codes, side, classes.shape)
 
     def tile(self, place: Place, latents: Callable[[Place], Latents | None]) -> npt.NDArray[Any]:
         """Native values of a tile, given the latents around it; :attr:`fill` where damage reaches."""
@@ -339,7 +337,7 @@ class Decoder:
         return out
 
 
-def _check_gains(layer: tuple[int, int] | None, *, base_only: bool) -> None:
+def _check_gains(layer: int | None, *, base_only: bool) -> None:
     if layer is None:
         raise UsageError(
             "the file has no gain grid, so mean power cannot be brought back",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,14 +12,13 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec import gain
-from sarcodec.bitstream.gaingrid import UNIT
 from sarcodec.bitstream.header import Band, Header, Layer, ModelRef
 from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.tile import BandRecord, TileRecord
 from sarcodec.bitstream.writer import Writer
 from sarcodec.errors import InputError, WriteError
 from sarcodec.limits import DEFAULT, Limits
+from sarcodec.measuring import Coded, with_gains
 from sarcodec.metadata import pack_geo, pack_text
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
@@ -113,8 +113,10 @@ class Scene:
     grid: TileGrid
     scans: tuple[BandScan, ...]
     limits: Limits = DEFAULT
+    gains: bool = False
+    """Whether the file gets a gain grid."""
     gain_side: int | None = None
-    """Side of a cell of the gain grid in pixels, None for a file without."""
+    """Side of its cells in pixels, None where each tile has those that it needs."""
 
     @property
     def pixels(self) -> int:
@@ -140,7 +142,7 @@ def survey(
     jobs: int,
     tick: Tick,
     limits: Limits = DEFAULT,
-    gain_side: int | None = None,
+    radiometry: bool | int = False,  # noqa: FBT001, FBT002
 ) -> Scene:
     """First pass: scale, valid pixels, range and mean of every band."""
     meta = source.meta
@@ -156,7 +158,8 @@ def survey(
         tick("scan", done, grid.count * meta.count)
 
     scans = tuple(scan_band(source, band, chosen, grid, jobs, advance) for band in range(1, meta.count + 1))
-    return Scene(source, chosen, quantity, grid, scans, limits, gain_side)
+    side = None if isinstance(radiometry, bool) else radiometry
+    return Scene(source, chosen, quantity, grid, scans, limits, radiometry is not False, side)
 
 
 def spool(latents: Latents, jobs: int, tick: Tick) -> None:
@@ -183,8 +186,8 @@ def header_of(scene: Scene, model: Model, level: int) -> Header:
         bands.append(Band(scan.mean_db, unit, level, *span, palette=scan.palette.bits))
     kinds = [LayerKind.BASE] + [LayerKind.ENHANCEMENT] * (len(model.layers) - 1)
     layers = [Layer(kind, n) for kind, n in zip(kinds, model.layers, strict=True)]
-    if scene.gain_side is not None:
-        layers.append(Layer(LayerKind.GAIN_GRID, scene.gain_side // UNIT, skippable=True))
+    if scene.gains:
+        layers.append(Layer(LayerKind.GAIN_GRID, 0, skippable=True))
     return Header(
         width=meta.width,
         height=meta.height,
@@ -205,31 +208,39 @@ def write(file: BinaryIO, latents: Latents, model: Model, level: int, jobs: int,
     scene = latents.scene
     header = header_of(scene, model, level)
     writer = Writer(file, header, limits=scene.limits)
-    coded = _coded(latents, model, level, jobs)
-    if scene.gain_side is None:
-        made = (record for _, record, _ in coded)
-    else:
-        made = gain.records(coded, scene.source, model, header, jobs)
     records, total = [], len(scene.places)
-    for done, record in enumerate(made):
-        records.append(record)
-        if len(records) == len(scene.scans):
-            writer.add_tile(TileRecord(tuple(records)))
-            records.clear()
-        tick("code", done + 1, total)
+    with closing(_records(latents, model, header, level, jobs)) as made:
+        for done, record in enumerate(made):
+            records.append(record)
+            if len(records) == len(scene.scans):
+                writer.add_tile(TileRecord(tuple(records)))
+                records.clear()
+            tick("code", done + 1, total)
     return writer.finish()
 
 
-def _coded(latents: Latents, model: Model, level: int, jobs: int) -> Iterator[gain.Coded]:
-    """Records in the order of the file; with the decoded latents where gains are to be measured."""
+def _records(
+    latents: Latents, model: Model, header: Header, level: int, jobs: int
+) -> Generator[BandRecord, None, None]:
+    """Records in the order of the file: row-major tiles, bands within."""
+    scene = latents.scene
+    with closing(_coded(latents, model, level, jobs)) as coded:
+        if scene.gains:
+            yield from with_gains(coded, scene.source, model, header, scene.gain_side, jobs)
+        else:
+            yield from (record for _, record, _ in coded)
+
+
+def _coded(latents: Latents, model: Model, level: int, jobs: int) -> Generator[Coded, None, None]:
+    """Records without gains; with the decoded latents where gains are to be measured."""
     scene, coder = latents.scene, LatentCoder(model, level)
 
-    def work(place: tuple[int, tuple[int, int]]) -> gain.Coded:
+    def work(place: tuple[int, tuple[int, int]]) -> Coded:
         tile = latents.fetch(*place)
         if not tile.y.size:
             return place, BandRecord(tile.mask, (b"",) * len(model.layers)), None
         coded = coder.encode(tile.y)
-        decoded = None if scene.gain_side is None else coded.y_hat.astype(np.int32)
+        decoded = coded.y_hat.astype(np.int32) if scene.gains else None
         return place, BandRecord(tile.mask, coded.layers), decoded
 
     return ordered_map(work, scene.places, jobs, one_thread)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
@@ -25,7 +25,7 @@ def workers(jobs: int | None) -> int:
 
 def ordered_map(
     work: Callable[[T], R], items: Iterable[T], jobs: int, start: Callable[[], object] | None = None
-) -> Iterator[R]:
+) -> Generator[R, None, None]:
     """Results in the order of `items`, computed by `jobs` threads that run at most `jobs` items ahead.
 
     `start` runs once in each thread. An error in one item cancels those not begun and is raised here.

@@ -249,13 +249,13 @@ def _next_level(sizes: dict[int, int], wanted: float, search: Search) -> int:
 
 def fixed_bytes(latents: Latents, model: Model) -> int:
     """Bytes of the file that do not depend on the level: header, masks, index; about those of gains."""
-    scene, side = latents.scene, latents.scene.gain_side
+    scene = latents.scene
     masks = sum(len(latents.mask(*place)) for place in scene.places)
-    gains = sum(gain.estimated_bytes(scan.counts, side) for scan in scene.scans) if side else 0
+    gains = sum(gain.estimated_bytes(scan.counts, scene.gain_side) for scan in scene.scans)
     return (
         len(header_of(scene, model, 0).to_bytes(limits=scene.limits))
         + masks
-        + gains
+        + scene.gains * gains
         + 3 * scene.grid.count * len(scene.scans)
         + 16
     )

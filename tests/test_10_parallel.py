@@ -38,7 +38,7 @@ def test_no_more_is_begun_than_the_threads_may_be_ahead() -> None:
     work = Work(0)
     results = ordered_map(work, iter(range(1000)), 2)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert work.begun <= 3 + 2 * 2 + 2
 
 

@@ -132,21 +132,32 @@ SCENES = (
 
 
 @cache
-def encoded(scene: Callable[[], tuple[Array, dict[str, Any]]], path: str) -> bytes:
+def encoded(
+    scene: Callable[[], tuple[Array, dict[str, Any]]], path: str, radiometry: int | bool = False
+) -> bytes:
     """The `.sarc` file of a scene."""
     source, options = scene()
-    return encode_array(source, jobs=1, model=path, **options)
+    return encode_array(source, jobs=1, model=path, radiometry=radiometry, **options)
 
 
-@pytest.mark.parametrize("base_only", [False, True], ids=["all layers", "base layer"])
+WAYS: dict[str, tuple[dict[str, Any], int | bool]] = {
+    "all layers": ({}, False),
+    "base layer": ({"base_only": True}, False),
+    "gains": ({"unbiased": True}, 16),
+}
+"""How to decode, and the side of the cells of gains."""
+
+
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 def test_a_decoder_written_from_the_specification_agrees(
-    model: Both, scene: Callable[[], tuple[Array, dict[str, Any]]], base_only: bool
+    model: Both, scene: Callable[[], tuple[Array, dict[str, Any]]], way: str
 ) -> None:
     source, options = scene()
-    data = encoded(scene, model.path)
-    theirs = oracle.decode(data, model.oracle, base_only=base_only)
-    with SarcDataset(io.BytesIO(data), "scene", jobs=1, model=model.path, base_only=base_only) as coded:
+    chosen, radiometry = WAYS[way]
+    data = encoded(scene, model.path, radiometry)
+    theirs = oracle.decode(data, model.oracle, **chosen)
+    with SarcDataset(io.BytesIO(data), "scene", jobs=1, model=model.path, **chosen) as coded:
         ours, header = coded.read(), coded.decoder.header
         for place, latents in theirs.latents.items():
             np.testing.assert_array_equal(coded.decoder.latents(place), latents)
@@ -171,6 +182,27 @@ def test_a_decoder_written_from_the_specification_agrees(
             if options["scale"] == "power":
                 db = [10 * np.log10(v) for v in db]
             assert np.abs(db[0] - db[1]).max(initial=0) < 0.001
+
+
+def test_the_example_gains_of_the_specification_are_what_its_bytes_say() -> None:
+    text = " ".join(FORMAT.read_text(encoding="utf-8").split())
+    pattern = r"S = (\d+), t = (\d), n of the cells `([^`]+)` above `([^`]+)`.+? the body is `([^`]+)`"
+    found = re.search(pattern, text)
+    assert found is not None
+    side, cells = int(found[1]), np.array([found[3].split(), found[4].split()])
+    valid = (cells != ".").repeat(side, 0).repeat(side, 1)
+    expected = np.where(cells == ".", "0", cells).astype(float) * 2 ** int(found[2]) / 16
+    gains = oracle.read_gains(bytes.fromhex(found[5]), valid)
+    assert np.array_equal(gains[::side, ::side], expected)
+
+
+def test_the_specified_decoder_gives_the_unbiased_pixels_of_old() -> None:
+    model = oracle.read_model(Path(TOY))
+    theirs = oracle.decode((GOLDEN / "gain_grid.sarc").read_bytes(), model, unbiased=True).pixels
+    with np.load(GOLDEN / "gain_grid.npz") as stored:
+        assert np.abs(theirs.astype(int) - stored["unbiased"]).max() <= 1
+    with pytest.raises(oracle.RefusedError, match="no gain grid"):
+        oracle.decode((GOLDEN / "uint8.sarc").read_bytes(), model, unbiased=True)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

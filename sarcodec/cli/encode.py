@@ -87,12 +87,12 @@ def encode(
         ),
     ] = False,
     gain_cell: Annotated[
-        Literal["64", "32", "16"],
+        Literal["auto", "64", "32", "16"],
         typer.Option(
-            help="Pixels a side of the cells of --radiometry: smaller for smaller areas, and more bytes.",
+            help="Pixels a side of the cells of --radiometry; smaller ones take more bytes. auto: 64 or 32.",
             rich_help_panel=RASTER,
         ),
-    ] = "64",
+    ] = "auto",
     model: ModelOption = None,
     device: DeviceOption = "auto",
     jobs: JobsOption = None,
@@ -113,6 +113,7 @@ def encode(
 ) -> None:
     """Encode a raster to a .sarc file. Choose at most one of -q, --bpp and --rmse-db."""
     check_targets(quality, bpp, rmse_db)
+    gains = _gains(gain_cell, radiometry=radiometry)
     out = output or default_output(source, ".sarc")
     from sarcodec import api
     from sarcodec.limits import limits_from
@@ -127,7 +128,7 @@ def encode(
             rmse_db=rmse_db,
             scale=scale,
             quantity=quantity,
-            radiometry=radiometry and int(gain_cell),
+            radiometry=gains,
             model=model,
             device=device,
             jobs=jobs,
@@ -162,6 +163,17 @@ def check_targets(quality: float | None, bpp: float | None, rmse_db: float | Non
             raise UsageError(f"{name} {value} is not a positive number", hint="For example: --bpp 0.2")
 
 
+def _gains(cell: str, *, radiometry: bool) -> bool | int:
+    """What `api.encode` calls `radiometry`."""
+    if cell == "auto":
+        return radiometry
+    from sarcodec.errors import UsageError
+
+    if not radiometry:
+        raise UsageError(f"--gain-cell {cell} is of no use without --radiometry", hint="Give both.")
+    return int(cell)
+
+
 def _out_of_reach(report: EncodeReport, bpp: float | None, rmse_db: float | None) -> str:
     if bpp is not None:
         return f"{bpp:g} bpp is out of reach of model {report.model} here; took the nearest, {report.bpp:.4g}"
@@ -188,7 +200,7 @@ def _facts(source: str, out: Path, report: EncodeReport, limits: Limits) -> dict
         "dtype": header.dtype,
         "scale": report.scale.value,
         "quantity": header.quantity.value,
-        "gain_cell": layer[1] if (layer := gaingrid.layer_of(header)) else None,
+        "radiometry": gaingrid.layer_of(header) is not None,
         "model": report.model,
         "level": report.level,
         "reached": report.reached,

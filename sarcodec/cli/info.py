@@ -72,7 +72,7 @@ def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
         "scale": header.scale.value,
         "quantity": header.quantity.value,
         "meaning": header.meaning.value,
-        "gain_cell": layer[1] if (layer := gaingrid.layer_of(header)) else None,
+        "radiometry": gaingrid.layer_of(header) is not None,
         "georeferencing": _georeferencing(meta),
         "tags": meta.tags,
         "bands": _bands(header, meta),
@@ -190,7 +190,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         rows.append((f"band {number}", value))
     for number, layer in enumerate(facts["layers"]):
         share = 100 * layer["bytes"] / facts["bytes"]
-        kind = f"{layer['kind']}, {_extent(layer)}"
+        kind = layer["kind"] + (f", {layer['channels']} channels" if layer["channels"] else "")
         rows.append((f"layer {number}", f"{kind}, {text(layer['bytes'])} ({share:.1f} %)"))
     sizes = facts["sizes"]
     rows.append(("masks", text(sizes["masks"])))
@@ -201,17 +201,9 @@ def _lines(facts: dict[str, Any]) -> list[str]:
 
 def _meaning(facts: dict[str, Any]) -> str:
     """What decoding returns."""
-    if facts["gain_cell"]:
+    if facts["radiometry"]:
         return f"decode gives {facts['meaning']} values, decode --unbiased mean power"
     return f"decode gives {facts['meaning']} values; there is no gain grid for --unbiased"
-
-
-def _extent(layer: dict[str, Any]) -> str:
-    from sarcodec.bitstream.gaingrid import UNIT
-
-    if layer["kind"] != "gain-grid":
-        return f"{layer['channels']} channels"
-    return f"cells of {UNIT * layer['channels']} pixels a side"
 
 
 def _place(geo: dict[str, Any]) -> str:

@@ -84,7 +84,31 @@ def _escape(number: int) -> bytes:
     return struct.pack("<QI", (1 << 40) | 0xFFFF, 0xFFFFFFFF) + b"\xff" * number
 
 
+def _gain(change: Callable[[bytes], bytes]) -> Make:
+    """A maker: the gain grid of the first tile changed; its file is decoded with its gains."""
+    return _first(lambda part: part.layers.__setitem__(2, change(part.layers[2])), "gain_grid")
+
+
+def _gain_bit() -> bytes:
+    """The last bit of the first record, which is of the gain grid, turned over."""
+    parts = raw("gain_grid")
+    head = parts.header()
+    data = bytearray(parts.to_bytes())
+    data[len(head) + len(record(parts.records[0], head, 0)) - 1] ^= 1
+    return bytes(data)
+
+
 FAULTS: dict[str, Make] = {
+    "gain-bit": _gain_bit,
+    "gain-cut": _gain(lambda body: body[:-2]),
+    "gain-of-one-byte": _gain(lambda body: body[:1]),
+    "gain-low-bits-10": _gain(lambda body: bytes([body[0] & 0xF0 | 10]) + body[1:]),
+    "gain-side-unknown": _gain(lambda body: bytes([body[0] | 0x30]) + body[1:]),
+    "gain-bits-left-over": _gain(lambda body: body + b"\0"),
+    "gain-padding-of-ones": _gain(lambda body: body[:-1] + bytes([body[-1] | 1])),
+    "gain-beyond-256-steps": _gain(lambda body: b"\0" + b"\xff" * 65 + bytes(20)),
+    "gain-of-ones": _gain(lambda _: b"\0" + b"\xff" * 4000),
+    "gain-too-long": _gain(lambda _: b"\0" + b"\xff" * 40_000),
     "record-bit-in-mask": lambda: _flipped(150),
     "record-bit-in-layer": lambda: _flipped(450),
     "record-bit-in-lengths": lambda: _flipped(136),

@@ -128,6 +128,12 @@ def nothing_valid() -> Case:
     return cube, meta_of(cube), 50, Scale.DB, Quantity.UNKNOWN
 
 
+def gain_grid() -> Case:
+    cube = dn(41, 1060, 14).astype(np.uint16)[None]
+    cube[0, :, :20] = cube[0, 10:30, 1000:1030] = cube[0, 32:, 96:128] = 0
+    return cube, meta_of(cube, nodata=0), 50, None, Quantity.DN
+
+
 CASES: tuple[Callable[[], Case], ...] = (
     uint16_border,
     int16,
@@ -141,7 +147,11 @@ CASES: tuple[Callable[[], Case], ...] = (
     ragged,
     two_tiles,
     nothing_valid,
+    gain_grid,
 )
+
+GAIN_SIDES: dict[str, int] = {"gain_grid": 32}
+"""Sides of the cells of those that carry a gain grid; their unbiased pixels are kept too."""
 
 
 def toy_plain() -> Case:
@@ -159,11 +169,13 @@ FAMILIES: tuple[Callable[[], Case], ...] = (toy_plain, toy_residual)
 """Cases coded with the model of the same name."""
 
 
-def encoded(case: Case, model: str = TOY) -> bytes:
+def encoded(case: Case, model: str = TOY, radiometry: bool | int = False) -> bytes:
     """The `.sarc` file of a case."""
     cube, meta, quality, scale, quantity = case
     file, target = io.BytesIO(), _target(quality, None, None)
-    _encode(ArraySource(cube, meta), file, target, scale, quantity, model, "cpu", 1, silent)
+    _encode(
+        ArraySource(cube, meta), file, target, scale, quantity, model, "cpu", 1, silent, radiometry=radiometry
+    )
     return file.getvalue()
 
 
@@ -199,6 +211,12 @@ def invalid_of(cube: Array, meta: RasterMeta, scale: Scale) -> Array:
     return bad if meta.nodata is None else bad | (cube == meta.nodata)
 
 
+def unbiased(path: Path, model: str) -> Array:
+    """All pixels of a file, its gains applied."""
+    with SarcDataset(io.BytesIO(path.read_bytes()), path.stem, model=model, jobs=1, unbiased=True) as coded:
+        return coded.read()
+
+
 def make_missing(folder: Path, cases: dict[Callable[[], Case], str]) -> None:
     """Make the files that are not there yet, of cases and the models that code them."""
     listing = folder / EXPECTED.name
@@ -209,14 +227,15 @@ def make_missing(folder: Path, cases: dict[Callable[[], Case], str]) -> None:
         if path.exists():
             continue
         case = make()
-        path.write_bytes(encoded(case, model))
+        path.write_bytes(encoded(case, model, GAIN_SIDES.get(name, False)))
         with SarcDataset(io.BytesIO(path.read_bytes()), name, model=model, jobs=1) as coded:
             scale = coded.decoder.header.scale
             invalid = invalid_of(case[0], case[1], scale)
             bits = case[0].view(f"u{case[0].dtype.itemsize}")[invalid]
-            np.savez_compressed(
-                folder / f"{name}.npz", pixels=coded.read(), invalid=np.packbits(invalid), invalid_bits=bits
-            )
+            kept = {"pixels": coded.read(), "invalid": np.packbits(invalid), "invalid_bits": bits}
+            if name in GAIN_SIDES:
+                kept["unbiased"] = unbiased(path, model)
+            np.savez_compressed(folder / f"{name}.npz", **kept)
             expected[name] = {
                 "header": header_fields(coded),
                 "latents": latent_digests(coded),

@@ -287,6 +287,38 @@ def _planes(cursor: Cursor, listed: list[int], shape: tuple[int, int]) -> Array:
     return out.ravel()
 
 
+# Gain grids
+
+
+def read_gains(body: bytes, valid: Array) -> Array:
+    """Gain of each pixel of a tile in dB, shape of `valid`, from the body of its gain grid."""
+    if not body:
+        return np.zeros(valid.shape)
+    low, kind, shift = body[0] % 16, body[0] // 16 % 4, body[0] // 64
+    require(low <= 9 and kind < 3 and len(body) > 1, "first byte of a gain grid")
+    side = 64 >> kind
+    rows, cols = (-(-length // side) for length in valid.shape)
+    gains = np.zeros((rows, cols))
+    known: dict[tuple[int, int], int] = {}
+    bits = "".join(f"{byte:08b}" for byte in body[1:])
+    at = last = 0
+    for r in range(rows):
+        for c in range(cols):
+            if not valid[r * side : (r + 1) * side, c * side : (c + 1) * side].any():
+                continue
+            ones = bits[at:].find("0")
+            end = at + ones + 1 + low
+            require(ones >= 0 and end <= len(bits), "gain grid ends early")
+            e = (ones << low) + int(bits[at + ones : end], 2)
+            beside = [known[place] for place in ((r, c - 1), (r - 1, c)) if place in known]
+            last = (sum(beside) // len(beside) if beside else last) + (-(e + 1) // 2 if e & 1 else e // 2)
+            require(abs(last) <= 256, "gain")
+            known[r, c], gains[r, c], at = last, last * 2**shift / 16, end
+    require(len(bits) - at < 8 and "1" not in bits[at:], "bits are left over")
+    wide: Array = np.kron(gains, np.ones((side, side)))
+    return wide[: valid.shape[0], : valid.shape[1]]
+
+
 # The model file
 
 
@@ -624,10 +656,10 @@ SYNTHESES = {"lapped": lapped, "plain": plain, "residual": residual}
 # Pixels
 
 
-def native_values(x: Array, band: Band, header: Header) -> Array:
-    """Network units to native values that are valid."""
+def native_values(x: Array, gains: Array | float, band: Band, header: Header) -> Array:
+    """Network units and gains in dB to native values that are valid."""
     dtype, (vmin, vmax) = header.dtype, band.span
-    db = x.astype(np.float64) * band.unit + band.offset
+    db = x.astype(np.float64) * band.unit + band.offset + gains
     neper = NEPER[header.scale]
     values = db if neper is None else np.exp(db / neper)
     forbidden = {v for v in band.palette.tolist() if not math.isnan(v)} | _declared(header)
@@ -685,7 +717,7 @@ class Decoded:
     """Mask classes, (bands, height, width), uint8."""
 
 
-def decode(data: bytes, model: Model, *, base_only: bool = False) -> Decoded:
+def decode(data: bytes, model: Model, *, base_only: bool = False, unbiased: bool = False) -> Decoded:
     """Decode a `.sarc` file.
 
     Parameters
@@ -694,6 +726,8 @@ def decode(data: bytes, model: Model, *, base_only: bool = False) -> Decoded:
         The whole file.
     base_only : bool
         Take the layers after the first as empty.
+    unbiased : bool
+        Apply the gain grid.
 
     Raises
     ------
@@ -707,6 +741,8 @@ def decode(data: bytes, model: Model, *, base_only: bool = False) -> Decoded:
     critical = [n for n, (kind, _) in enumerate(header.layers) if kind < 128]
     channels = [header.layers[n][1] for n in critical]
     require(channels == model.layers[: len(channels)], "layers are not the model's")
+    grid = header.layers.index((128 + 4, 0)) if (128 + 4, 0) in header.layers else None
+    require(grid is not None or not unbiased, "there is no gain grid")
     records = read_records(data, header, cursor.at)
     shape = (len(header.bands), header.height, header.width)
     out = Decoded(np.empty(shape, header.dtype), {}, np.empty(shape, np.uint8))
@@ -714,6 +750,7 @@ def decode(data: bytes, model: Model, *, base_only: bool = False) -> Decoded:
         require(band.level <= 256 * (model.anchors - 1), "rate level")
         rows, cols = -(-header.height // 16), -(-header.width // 16)
         y_hat = np.zeros((sum(model.groups), rows, cols), np.int64)
+        gains = np.zeros((header.height, header.width))
         for tile, record in enumerate(records):
             row, col = divmod(tile, header.tiles[1])
             window = header.window(row, col)
@@ -725,11 +762,14 @@ def decode(data: bytes, model: Model, *, base_only: bool = False) -> Decoded:
             out.latents[number, row, col] = part
             top, left = window[0].start // 16, window[1].start // 16
             y_hat[:, top : top + part.shape[1], left : left + part.shape[2]] = part
-            out.classes[(number, *window)] = read_mask(record[number][0], extent, len(band.palette))
+            classes = read_mask(record[number][0], extent, len(band.palette))
+            out.classes[(number, *window)] = classes
+            if unbiased and grid is not None:
+                gains[window] = read_gains(record[number][1 + grid], classes == 0)
         x = synthesise(model, y_hat, band.level)[: header.height, : header.width]
         classes, pixels = out.classes[number], out.pixels[number]
         if (classes == 0).any():
-            pixels[:] = native_values(x, band, header)
+            pixels[:] = native_values(x, gains, band, header)
         bits = pixels.view(f"u{header.dtype.itemsize}")
         for k, value in enumerate(band.palette.view(bits.dtype), start=1):
             bits[classes == k] = value

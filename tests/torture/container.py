@@ -137,7 +137,7 @@ class Raw:
             quantities[head.quantity.value],
             tile_units=head.tile_side // 256,
             groups=[1] * len(head.bands),
-            layers=[(layer.kind, layer.channels) for layer in head.layers],
+            layers=[(layer.kind + 128 * layer.skippable, layer.channels) for layer in head.layers],
         )
         bands = [
             BandPart(

@@ -180,7 +180,8 @@ def set_digests(subject: Subject, raw: Raw, data: bytes, place: tuple[int, int])
             decoder = coded.decoder
             window = latent_window(decoder.header.grid, *divmod(tile, decoder.header.grid.cols))
             coder = LatentCoder(decoder.model, decoder.header.bands[band].level)
-            _DECODE(coder, tuple(part.layers), (window.height, window.width))
+            critical = tuple(part.layers[: len(decoder.model.layers)])
+            _DECODE(coder, critical, (window.height, window.width))
     except SarcError:
         return
     for layer, digest in found.items():
