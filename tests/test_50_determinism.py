@@ -29,6 +29,7 @@ from testing.scenes import dn
 GOLDEN_FILES = ("float32_db", "float32_power", "two_tiles", "two_bands")
 SCENES = (Scene("default", "dn", 200, 170, 60), Scene("toy", "db", 120, 130, 80, TOY))
 X86 = platform.machine() in {"x86_64", "AMD64"}
+INTEL = Path("/proc/cpuinfo").is_file() and "GenuineIntel" in Path("/proc/cpuinfo").read_text("utf-8")
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def test_every_environment_was_really_another_one(outcome: Outcome) -> None:
         # Machines differ in how far they go beyond SSE 4.1; each step that this one can take, it takes.
         able = 1 + torch.cpu._is_avx2_supported() * 2 + torch.cpu._is_avx512_supported()
         assert len({name.partition(":")[2] for name in taken.values()}) >= able
-        assert len({result.sums for result in outcome.results.values()}) >= min(able, 2)
+        if INTEL:  # on other processors MKL takes the instructions that it likes
+            assert len({result.sums for result in outcome.results.values()}) >= min(able, 2)
 
 
 def test_threads_were_really_used(outcome: Outcome) -> None:

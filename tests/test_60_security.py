@@ -373,6 +373,10 @@ CALLS = {
 }
 
 
+KNOWN = {"bench/memory.py": ["subprocess"]}
+"""The benchmark runs itself once more for each codec: a peak of memory is that of a whole process."""
+
+
 def breaches(code: str) -> list[str]:
     """Imports and calls in a source text that the package must not have."""
     found = []
@@ -391,7 +395,8 @@ def breaches(code: str) -> list[str]:
     "path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.relative_to(PACKAGE).as_posix()
 )
 def test_a_module_neither_unpickles_nor_evaluates_nor_calls_out(path: Path) -> None:
-    assert breaches(path.read_text(encoding="utf-8")) == []
+    found = breaches(path.read_text(encoding="utf-8"))
+    assert found == KNOWN.get(path.relative_to(PACKAGE).as_posix(), [])
 
 
 @pytest.mark.parametrize(
