@@ -24,7 +24,8 @@ def figures(results: Results) -> str:
     """Markdown: BD-rate of ours against every lossy codec by class, and speed."""
     titles = {codec.name: codec.title for codec in results.codecs}
     rows = {(row.reference, row.kind): row for row in results.bd_summary if row.test == OURS}
-    peers = list(dict.fromkeys(reference for reference, _ in rows))
+    # A codec without a comparison that can be trusted has no row.
+    peers = [peer for (peer, kind), row in rows.items() if not kind and row.scenes >= row.warnings]
     counts = {kind: sum(kind in ("", scene.kind) for scene in results.scenes) for kind in KINDS}
     heads = [f"{name}, {counts[kind]} bands" for kind, name in KINDS.items()]
     table = [["BD-rate of sarcodec against", *heads], ["---", *["---:"] * len(heads)]]
@@ -36,17 +37,17 @@ def figures(results: Results) -> str:
 def _cell(row: BdSummary | None) -> str:
     if row is None or row.mean_percent is None:
         return "-"
-    mark = "" if row.warnings == 0 else "†"
-    interval = "" if row.low_percent is None else f" ({row.low_percent:+.1f}..{row.high_percent:+.1f})"
+    mark = "" if row.warnings == 0 else f", {row.warnings} left out"
+    interval = "" if row.low_percent is None else f" ({row.low_percent:+.1f} to {row.high_percent:+.1f})"
     return f"{row.mean_percent:+.1f} %{interval}{mark}"
 
 
 def _rates(results: Results) -> str:
     low, high = results.rates[0], results.rates[-1]
-    dagger = any(row.warnings for row in results.bd_summary if row.test == OURS)
-    note = " † On some bands the curves share less than half of their errors." if dagger else ""
+    out = any(row.warnings for row in results.bd_summary if row.test == OURS)
+    note = " Left out are bands on which the curves share less than half of their errors." if out else ""
     return (
-        f"Whole files, {low:g} to {high:g} bits per pixel; in brackets 95 % intervals over files. Negative: "
+        f"Whole files, {low:g} to {high:g} bits per pixel; in brackets 95 % intervals over places. Negative: "
         f"ours are smaller at equal error.{note}"
     )
 
@@ -64,7 +65,8 @@ def _speed(results: Results) -> str:
     memory = next((row for row in ours if row.encode_mb and row.decode_mb), None)
     text = (
         "Speed of encoding and decoding, times that of JPEG 2000 (OpenJPEG) in the same run, "
-        f"{ours[0].threads} threads: {'; '.join(said)}. Ours encodes {ours[0].encode_mpix_s:.1f} and decodes "
+        f"{ours[0].threads} threads of an {results.about.get('processor', 'unknown processor')}: "
+        f"{'; '.join(said)}. Ours encodes {ours[0].encode_mpix_s:.1f} and decodes "
         f"{ours[0].decode_mpix_s:.1f} megapixels a second there"
     )
     if memory is None or memory.encode_mb is None or memory.decode_mb is None:
