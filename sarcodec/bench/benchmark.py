@@ -22,7 +22,10 @@ from sarcodec.parallel import workers
 
 RATES, QUICK_RATES = (0.05, 0.1, 0.2, 0.4, 0.8), (0.1, 0.2, 0.4, 0.8)
 _SHOWN_BPP = 0.2  # about where speckle begins to go: pictures and memory are of the rate nearest to it
-_TIMED = 2048  # pixels a side of the scene for timing: several of our tiles, so that threads have work
+_TIMED, _TIMED_QUICK = (
+    2048,
+    1536,
+)  # pixels a side of the scene for timing: several of our tiles, so that threads have work
 _CROPS = 12  # images that get pictures
 _MISS = 0.05  # relative distance from a wanted rate that is worth a warning
 
@@ -146,10 +149,10 @@ class _Crops:
 def _speed(codecs: Mapping[str, Codec], plan: Plan, jobs: int, tick: Tick) -> tuple[SpeedRow, ...]:
     """Time the codecs on a simulated landscape, the same one in every report."""
     tick("speed", 0, 1)
-    image = simulated.landscape(_TIMED, seed=5, date=0)
-    shown = plan.shown_rate
+    side = _TIMED_QUICK if plan.quick else _TIMED
+    image, shown = simulated.landscape(side, seed=5, date=0), plan.shown_rate
     return speed.measure(
-        replace(image, name=f"landscape {_TIMED}x{_TIMED}"),
+        replace(image, name=f"landscape {side}x{side}"),
         codecs,
         (shown,) if plan.quick else tuple(sorted({shown, plan.rates[-1]})),
         threads=jobs,
