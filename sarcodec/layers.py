@@ -33,7 +33,8 @@ def keep_layers(
 ) -> Extracted:
     """Copy a file with its first `layers` layers alone.
 
-    Skippable layers are left out: what they say is of the whole decode. Every checksum on the way is checked.
+    Skippable layers, such as a gain grid, stay only where all others do: what they say is of the whole
+    decode. Every checksum on the way is checked.
 
     Parameters
     ----------
@@ -63,7 +64,8 @@ def keep_layers(
             f"there are no {layers} layers to keep of {len(critical)}",
             hint=f"Give 1 for the base layer, up to {len(critical)}.",
         )
-    kept = critical[:layers]
+    whole = layers == len(critical)
+    kept = list(range(len(header.layers))) if whole else critical[:layers]
     writer = Writer(out, _cut(header, kept), limits=limits)
     for row in range(grid.rows):
         for col in range(grid.cols):

@@ -14,6 +14,7 @@ from conftest import TOY
 from oracle import sarc_decoder as oracle
 from sarcodec import encoder
 from sarcodec.api import encode_array
+from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.reader import Reader
 from sarcodec.cli import main
 from sarcodec.errors import ChecksumError, OutputExistsError, UsageError
@@ -53,6 +54,14 @@ def test_all_layers_are_the_very_file() -> None:
     layers = len(Reader(io.BytesIO(data)).header.layers)
     assert layers > 1
     assert cut(data, layers) == data
+
+
+def test_a_gain_grid_stays_with_all_layers_and_goes_with_any() -> None:
+    data = encode_array(dn((300, 280), 1), model=TOY, jobs=1, quality=60, radiometry=True)
+    kinds = [layer.kind for layer in Reader(io.BytesIO(data)).header.layers]
+    assert kinds[-1] == LayerKind.GAIN_GRID
+    assert cut(data, len(kinds) - 1) == data
+    assert LayerKind.GAIN_GRID not in {layer.kind for layer in Reader(io.BytesIO(cut(data, 1))).header.layers}
 
 
 def test_a_cut_file_can_be_cut_again_and_names_its_layers() -> None:
