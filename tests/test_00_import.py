@@ -60,9 +60,9 @@ def cpu_seconds(*arguments: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def slowness() -> float:
-    """How much slower than usual this machine is now, 1 at least, by what no command can do without."""
-    return max(1.0, least_cpu("-c", "import numpy, typer") / 0.2)
+def least() -> float:
+    """Processor time of what no command can do without, on this machine and now."""
+    return least_cpu("-c", "import numpy, typer")
 
 
 def least_cpu(*arguments: str) -> float:
@@ -104,9 +104,11 @@ def test_version_names_package_format_and_model() -> None:
     assert "default model lapped16" in done.stdout
 
 
-def test_info_on_600_tiles_takes_less_than_half_a_second(coded: Path, slowness: float) -> None:
-    assert cpu_seconds("info", str(coded), "--json") < 0.5 * slowness
+def test_info_on_600_tiles_takes_no_more_than_four_times_what_its_imports_take(
+    coded: Path, least: float
+) -> None:
+    assert cpu_seconds("info", str(coded), "--json") < 4 * least
 
 
-def test_help_takes_less_than_two_fifths_of_a_second(slowness: float) -> None:
-    assert cpu_seconds("--help") < 0.4 * slowness
+def test_help_takes_no_more_than_three_times_what_its_imports_take(least: float) -> None:
+    assert cpu_seconds("--help") < 3 * least
