@@ -17,6 +17,7 @@ from sarcodec.bench.codecs.interface import Codec, Coded
 from sarcodec.bench.images import Image
 from sarcodec.bench.results import OURS, SpeedRow
 from sarcodec.errors import VerifyError
+from sarcodec.parallel import ordered_map
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -37,8 +38,8 @@ def with_peaks(
         scene, file = Path(scratch) / "scene.tif", Path(scratch) / "coded"
         image.write(scene)
         file.write_bytes(coded.data)
-        peaks = []
-        for step in ("encode", "decode"):
+
+        def peak(step: str) -> float:
             command = [step, row.codec, str(scene), str(file), repr(coded.setting), str(threads), device]
             command += [model] if model else []
             done = subprocess.run(  # noqa: S603
@@ -48,7 +49,9 @@ def with_peaks(
             if done.returncode:
                 last = (done.stderr.strip().splitlines() or ["no word"])[-1]
                 raise VerifyError(f"{row.codec} could not {step} in a process of its own: {last}")
-            peaks.append(int(done.stdout) / 1e6)
+            return int(done.stdout) / 1e6
+
+        peaks = list(ordered_map(peak, ("encode", "decode"), 2))
     return replace(row, encode_mb=peaks[0], decode_mb=peaks[1])
 
 
