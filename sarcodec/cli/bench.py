@@ -34,8 +34,8 @@ EPILOG = epilog(
         "is an image of its own, without tags. Rates are those of whole files, errors those of valid pixels "
         "in dB of power. A negative BD-rate means smaller files at equal error. Without a scene it makes "
         "some: a landscape on two dates and pure speckle, whose noise-free truth is known. "
-        "docs/benchmark.md has the formulas. Codecs: jpeg2000, zstd-cog; with pip install "
-        "'sarcodec[peers]' also jpegxl, avif, htj2k, webp, lerc, zfp, sz3, sperr."
+        "docs/benchmark.md has the formulas. Codecs: jpeg2000, webp, zstd-cog; with pip install "
+        "'sarcodec[peers]' also jpegxl, avif, htj2k, lerc, zfp, sz3, sperr."
     ),
     codes=(2, 3, 6, 8, 9, 10),
 )
