@@ -75,7 +75,7 @@ def model_of(header: Header, *, name: str | None = None, device: str = "cpu") ->
         raise UnsupportedError(
             "the file has critical layers or tile qualities of a newer encoder", hint=NEWER
         )
-    if coded != model.layers[: len(coded)] or header.quantiser is not Quantiser.SCALAR:
+    if coded != model.layers[: len(coded)] or header.quantiser is not Quantiser(model.shape.quantiser):
         raise UnsupportedError(
             f"layers of {coded} channels are not the first ones of model {model.id}: {model.layers}"
         )

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec.bitstream.header import Band, Header, Layer, ModelRef
-from sarcodec.bitstream.layout import LayerKind
+from sarcodec.bitstream.layout import LayerKind, Quantiser
 from sarcodec.bitstream.tile import BandRecord, TileRecord
 from sarcodec.bitstream.writer import Writer
 from sarcodec.errors import InputError, WriteError
@@ -197,6 +197,7 @@ def header_of(scene: Scene, model: Model, level: int) -> Header:
         layers=tuple(layers),
         model=ModelRef(model.id, model.entropy_digest, model.synthesis_digest),
         quantity=scene.quantity,
+        quantiser=Quantiser(model.shape.quantiser),
         tile_side=scene.grid.side,
         geo=pack_geo(meta),
         text=pack_text(meta, scene.limits),

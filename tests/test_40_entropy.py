@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from sarcodec.errors import ChecksumError, FormatError, InputError, UnsupportedError
 from sarcodec.limits import DEFAULT
-from sarcodec.model.entropy import MEAN_STEPS, LatentCoder
+from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
-from sarcodec.model.quantise import RATE_WEIGHT, choose
+from sarcodec.model.quantise import MEAN_STEPS, RATE_WEIGHT, choose
 from sarcodec.model.rans import FEWEST, SHORTEST, StreamDecoder, StreamEncoder
 from sarcodec.model.runtime import one_thread
 from sarcodec.model.tables import PRECISION, WIDEST, Tables, scale_deviations
@@ -60,7 +60,7 @@ def test_coded_latents_are_near_the_true_ones(toy: Model) -> None:
     y = latents(toy, 12, 12, 1)
     coder = LatentCoder(toy, toy.top_level)
     seen: list[Array] = []
-    coded = coder.encode(y, observe=lambda _index, symbols: seen.append(symbols))
+    coded = coder.encode(y, observe=lambda _index, symbols, _residual: seen.append(symbols))
     error = np.abs(y * coder.steps[:, None, None] - coded.y_hat / MEAN_STEPS)
     assert sum(s.size for s in seen) > 0.9 * y.size
     assert np.mean(error <= 0.5 + 1e-3) > 0.85

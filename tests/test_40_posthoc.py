@@ -129,7 +129,7 @@ def test_means_and_tables_are_constants_of_a_channel(written: Path) -> None:
     seen: list[Array] = []
     coder = LatentCoder(model, level)
     coded = coder.encode(
-        np.tile(y.mean((1, 2))[:, None, None], (1, 9, 9)), observe=lambda t, _: seen.append(t)
+        np.tile(y.mean((1, 2))[:, None, None], (1, 9, 9)), observe=lambda t, *_: seen.append(t)
     )
     tables = np.concatenate([t.reshape(-1, 81) for t in seen])
     assert (tables == tables[:, :1]).all() and len(tables) == model.shape.channels

@@ -351,6 +351,7 @@ SHIPPED = {
     "resnet-lite-16x-notes": ("notes", "residual", (16,)),
     "resnet-lite-16x-rd": ("rate-distortion", "residual", (16,)),
     "resnet-lite-8x-rd": ("rate-distortion", "residual", (16, 16)),
+    "scalable16": ("rate-distortion", "lapped", (16, 16, 32, 64, 128)),
 }
 
 

@@ -80,15 +80,16 @@ class Meaning(str, Enum):
 
 
 class Quantiser(str, Enum):
-    """How symbols become latents. Code 1 is reserved for dependent quantisation."""
+    """How symbols become latents."""
 
     SCALAR = "scalar"
+    TRELLIS = "trellis"
 
 
 SCALES = {0: Scale.DN, 1: Scale.AMPLITUDE, 2: Scale.POWER, 3: Scale.DB}
 QUANTITIES = {0: Quantity.UNKNOWN, 1: Quantity.DN, 2: Quantity.SIGMA0, 3: Quantity.GAMMA0, 4: Quantity.BETA0}
 MEANINGS = {0: Meaning.LOG_MEAN, 1: Meaning.UNBIASED, 2: Meaning.TEXTURED}
-QUANTISERS = {0: Quantiser.SCALAR}
+QUANTISERS = {0: Quantiser.SCALAR, 1: Quantiser.TRELLIS}
 DTYPES = {
     0: "uint8",
     1: "int8",

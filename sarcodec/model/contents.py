@@ -19,11 +19,13 @@ from sarcodec.bitstream.header import ModelRef
 from sarcodec.errors import FormatError
 from sarcodec.limits import DEFAULT
 from sarcodec.model.families import claimed
-from sarcodec.model.hyper import FAMILIES, Shape
+from sarcodec.model.hyper import CONTEXT_CHANNELS, FAMILIES, QUANTISERS, Shape
 from sarcodec.model.integer import WEIGHT_MAX
 from sarcodec.model.levels import STEPS
+from sarcodec.model.quantise import MEAN_STEPS
 from sarcodec.model.tables import SCALES
 from sarcodec.model.transforms import STRIDE
+from sarcodec.model.trellis import SHRUNK
 
 DIGEST_BYTES = 8
 LARGEST_FILE = 2**27
@@ -71,8 +73,12 @@ def settings_of(config: dict[str, Any]) -> Settings:
     family = config.get("family", "lapped")
     if family not in FAMILIES:
         raise ValueError(f"family {str(family)[:40]!r} is none of {', '.join(FAMILIES)}")
+    quantiser = config.get("quantiser", "scalar")
+    if quantiser not in QUANTISERS:
+        raise ValueError(f"quantiser {str(quantiser)[:40]!r} is none of {', '.join(QUANTISERS)}")
     shape = Shape(
         family=family,
+        quantiser=quantiser,
         base=_whole(config, "base", 1, WIDEST // 8) if family != "lapped" else 0,
         groups=_sizes(config, "groups"),
         wide=_whole(config, "wide", 0, WIDEST),
@@ -137,7 +143,10 @@ def claims(shape: Shape) -> dict[str, Claim]:
         "entropy/z_coded": (torch.uint8, hyper),
         "entropy/powers": (torch.int32, (STEPS,)),
     }
-    for which, rows in (("y", SCALES), ("z", shape.anchors * shape.hyper)):
+    trellis = shape.quantiser == "trellis"
+    if trellis:
+        wanted["entropy/y_shrink"] = (torch.int16, (2, SHRUNK))
+    for which, rows in (("y", SCALES * (1 + trellis)), ("z", shape.anchors * shape.hyper)):
         wanted[f"entropy/{which}_cdf"] = (torch.int32, (rows, None))
         wanted[f"entropy/{which}_size"] = wanted[f"entropy/{which}_offset"] = (torch.int32, (rows,))
     for name, size in _integer_layers(shape):
@@ -163,7 +172,7 @@ def _integer_layers(shape: Shape) -> Iterator[Layer]:
     yield "h_s.last", (n, 48, 3, 3)
     for k, (start, size) in enumerate(zip(shape.starts, shape.groups, strict=True)):
         inner, kernel = (96, 3) if k else (64, 1)
-        yield f"heads.{k}.mix", (inner, n + start, kernel, kernel)
+        yield f"heads.{k}.mix", (inner, n + min(start, CONTEXT_CHANNELS), kernel, kernel)
         yield f"heads.{k}.out", (2 * size, inner, 1, 1)
 
 
@@ -202,6 +211,7 @@ def check_tensors(tensors: dict[str, Tensor], wanted: dict[str, Claim]) -> None:
         ("y_offset", -DEFAULT.symbol, 0),
         ("z_offset", -DEFAULT.symbol, 0),
         ("z_coded", 0, 1),
+        *((("y_shrink", -MEAN_STEPS, MEAN_STEPS),) if "entropy/y_shrink" in wanted else ()),
     ):
         least, most = (int(v) for v in tensors[f"entropy/{name}"].aminmax())
         if least < low or most > high:

@@ -19,10 +19,14 @@ HYPER_STRIDE = 4
 """Latents between two hyper-latents."""
 FRACTION = 32
 """Means and log-scales leave the networks in units of 1/32 (of the channel's deviation, of an octave)."""
+CONTEXT_CHANNELS = 64
+"""Decoded channels that a group sees at most: those right before it."""
 CONTEXT_MAX = 127
 """Hyper-latents and decoded latents enter the networks clamped to this magnitude, in units of 1/16."""
 
 
+QUANTISERS = ("scalar", "trellis")
+"""How latents become symbols."""
 FAMILIES = ("lapped", "plain", "residual")
 """Kinds of transforms: a lapped transform with a branch, a plain autoencoder, a residual one."""
 
@@ -44,6 +48,7 @@ class Shape:
     anchors: int = 6
     family: str = "lapped"
     base: int = 0
+    quantiser: str = "scalar"
 
     def __post_init__(self) -> None:
         if self.family != "lapped" and self.base < 1:
@@ -67,6 +72,11 @@ class Shape:
     def starts(self) -> tuple[int, ...]:
         """First channel of each group."""
         return tuple(sum(self.groups[:i]) for i in range(len(self.groups)))
+
+    def context(self, group: int) -> slice:
+        """Decoded channels that a group is conditioned on."""
+        start = self.starts[group]
+        return slice(max(0, start - CONTEXT_CHANNELS), start)
 
 
 class HyperAnalysis(nn.Module):
@@ -135,6 +145,6 @@ class EntropyNetworks(nn.Module):
         self.h_a = HyperAnalysis(shape)
         self.h_s = HyperSynthesis(shape)
         self.heads = nn.ModuleList(
-            GroupHead(shape.hidden + start, size, context=start > 0)
+            GroupHead(shape.hidden + min(start, CONTEXT_CHANNELS), size, context=start > 0)
             for start, size in zip(shape.starts, shape.groups, strict=True)
         )

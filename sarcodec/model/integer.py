@@ -7,6 +7,8 @@ During training the same module rounds its float parameters on the fly and passe
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,6 +19,8 @@ WEIGHT_MAX = 2**11 - 1
 """Largest magnitude of an integer weight."""
 ACTIVATION_MAX = 255
 """Largest activation between layers."""
+FLOAT32_EXACT, FLOAT64_EXACT = 2**24, 2**53
+"""Integers below these magnitudes are exact in a float of 32 or 64 bits."""
 
 
 def straight_through(x: Tensor, y: Tensor) -> Tensor:
@@ -52,6 +56,8 @@ class IntConv2d(nn.Module):
         self.padding = kernel // 2
         self.relu = relu
         self.shift = SHIFT - gain_bits
+        self.fixed: tuple[Tensor, Tensor] | None = None
+        """Weights and biases of a network that is not trained any more, see :meth:`freeze`."""
 
     def integers(self) -> tuple[Tensor, Tensor]:
         """Integer weights (fraction of 2^-9) and biases (in units of the accumulator)."""
@@ -64,10 +70,45 @@ class IntConv2d(nn.Module):
         total = weight.detach().abs().double().sum((1, 2, 3)) * input_max + bias.detach().abs() + 2**SHIFT
         return int(total.max())
 
+    @torch.inference_mode()
+    def freeze(self, input_max: int) -> None:
+        """Keep the integers, in float32 where sums of inputs up to `input_max` are exact in it and here.
+
+        Raises
+        ------
+        ValueError
+            A sum may not even be exact in float64.
+        """
+        worst = self.worst_sum(input_max)
+        if worst >= FLOAT64_EXACT:
+            raise ValueError("sums do not stay exact")
+        kind = torch.float32 if worst < FLOAT32_EXACT and float32_is_exact() else torch.float64
+        weight, bias = (t.to(kind) for t in self.integers())
+        self.fixed = weight.contiguous(memory_format=torch.channels_last), bias
+
     def forward(self, x: Tensor) -> Tensor:
-        """Integers in, integers out, shape (B, outputs, H, W), dtype of `x`."""
-        weight, bias = self.integers()
-        total = F.conv2d(x, weight.to(x.dtype), bias.to(x.dtype), padding=self.padding)
+        """Integers in, integers out, shape (B, outputs, H, W), dtype of `x` unless frozen in another."""
+        weight, bias = self.fixed or tuple(t.to(x.dtype) for t in self.integers())
+        total = F.conv2d(x.to(weight.dtype), weight, bias, padding=self.padding)
         total = total / 2**self.shift
         y = straight_through(total, torch.floor(total + 0.5))
         return y.clamp(0, ACTIVATION_MAX) if self.relu else y
+
+
+@cache
+def float32_is_exact() -> bool:
+    """Whether convolutions in float32 are sums of exact products here.
+
+    They are not where a library was told to multiply in bfloat16 or TF32, or takes an algorithm that
+    transforms its input. Tried at the sizes of the entropy networks, with sums close to 2^24.
+    """
+    generator = torch.Generator().manual_seed(0)
+    for inputs, side, kernel in ((96, 16, 1), (128, 64, 3), (32, 16, 3)):
+        largest = FLOAT32_EXACT // (ACTIVATION_MAX * inputs * kernel**2)
+        x = torch.randint(0, ACTIVATION_MAX + 1, (1, inputs, side, side), generator=generator)
+        w = torch.randint(-largest, largest + 1, (64, inputs, kernel, kernel), generator=generator)
+        x, w = (t.contiguous(memory_format=torch.channels_last) for t in (x.double(), w.double()))
+        exact = F.conv2d(x, w, padding=kernel // 2)
+        if not torch.equal(F.conv2d(x.float(), w.float(), padding=kernel // 2).double(), exact):
+            return False
+    return True

@@ -62,7 +62,7 @@ def times_power(
     x : Tensor, shape (B, C, H, W), int64
         At most 2^31 in magnitude.
     log2 : int array, shape (C,)
-        Exponents in steps of 1/256; the whole exponent must stay within -15..+15.
+        Exponents in steps of 1/256; the whole exponent is at most 15, as in every model that loads.
     powers : int array, shape (256,)
         :func:`power_table`.
 
@@ -71,9 +71,11 @@ def times_power(
     Tensor, int64
         floor(x * powers[log2 & 255] / 2^(16 - exponent) + 1/2), halves upward.
     """
-    whole = (log2 >> 8) + extra_bits
-    mantissa = torch.from_numpy(powers[log2 & 255])[:, None, None]
-    shift = torch.from_numpy(FRACTION - whole)[:, None, None]
-    half = torch.where(shift > 0, torch.ones_like(shift) << (shift - 1).clamp(min=0), torch.zeros_like(shift))
-    product = x * mantissa + half
-    return torch.where(shift >= 0, product >> shift.clamp(min=0), product << (-shift).clamp(min=0))
+    shift = FRACTION - (log2 >> 8) - extra_bits
+    if shift.size and int(shift.min()) < 1:
+        raise ValueError("an exponent is beyond 15")
+    half = torch.from_numpy(np.left_shift(1, shift - 1))[:, None, None]
+    product = x * torch.from_numpy(powers[log2 & 255])[:, None, None]
+    product += half
+    product >>= torch.from_numpy(shift)[:, None, None]
+    return product

@@ -41,8 +41,6 @@ PART_SETTINGS = {
 """What each digest covers besides tensors: another synthesis must not change the entropy part's digest."""
 FAMILY_SETTINGS = ("family", "base")
 """What the synthesis' digest covers as well where the family is not the lapped one."""
-EXACT = 2**53
-"""Integers below this magnitude are exact in float64."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,8 @@ class EntropyPart:
     hyper_log2: npt.NDArray[Any]
     powers: npt.NDArray[Any]
     y_tables: Tables
+    y_shrink: npt.NDArray[Any] | None
+    """Of trellis-coded quantisation, see :mod:`sarcodec.model.trellis`; None where it is scalar."""
     z_tables: Tables
     z_coded: npt.NDArray[Any]
 
@@ -137,6 +137,8 @@ def digest(tensors: dict[str, Tensor], part: str, settings: dict[str, Any]) -> b
     names: tuple[str, ...] = PART_SETTINGS[part]
     if part == "synthesis" and settings.get("family", "lapped") != "lapped":
         names += FAMILY_SETTINGS
+    if part == "entropy" and settings.get("quantiser", "scalar") != "scalar":
+        names += ("quantiser",)
     own = {name: settings[name] for name in names}
     sha = hashlib.sha256(json.dumps(own, sort_keys=True, separators=(",", ":")).encode() + b"\n")
     for name in sorted(n for n in tensors if n.startswith(part + "/")):
@@ -194,6 +196,14 @@ def load(path: Path, device: str = "cpu") -> Model:
         ) from error
 
 
+def is_model(path: Path) -> bool:
+    """Whether a file says that it is a model file; a checkpoint of a training run is none."""
+    try:
+        return _metadata(_bytes_of(path)).get("format") == FORMAT
+    except (OSError, ValueError):
+        return False
+
+
 def _bytes_of(path: Path) -> bytes:
     """The whole file: what is checked is what is used, whatever becomes of the file."""
     with path.open("rb") as file:
@@ -247,6 +257,7 @@ def _build(
         hyper_log2=table["hyper_log2"],
         powers=table["powers"].astype(np.int64),
         y_tables=Tables(table["y_cdf"], table["y_size"], table["y_offset"]),
+        y_shrink=table.get("y_shrink"),
         z_tables=Tables(table["z_cdf"], table["z_size"], table["z_offset"]),
         z_coded=table["z_coded"].astype(bool),
     )
@@ -280,5 +291,4 @@ def _fill_integers(networks: EntropyNetworks, stored: dict[str, Tensor]) -> None
         if isinstance(module, IntConv2d):
             module.weight = nn.Parameter(stored[f"{name}.weight"].double() / 2**SHIFT)
             module.bias = nn.Parameter(stored[f"{name}.bias"].double() / 2 ** (SHIFT + 4))
-            if module.worst_sum(max(ACTIVATION_MAX, CONTEXT_MAX)) >= EXACT:
-                raise ValueError(f"sums of {name} do not stay exact")
+            module.freeze(max(ACTIVATION_MAX, CONTEXT_MAX))

@@ -1,16 +1,79 @@
-"""Scalar quantisation with a greedy rate-distortion choice at the encoder; the decoder is not concerned."""
+"""How latents become symbols: what the two quantisers have in common, and the scalar one."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from sarcodec.model.rans import StreamDecoder
 from sarcodec.model.tables import Tables
+
+MEAN_STEPS = 16
+"""Decoded latents are integers in sixteenths of a quantiser step."""
 
 RATE_WEIGHT = 0.045
 """Squared quantiser steps that a bit is worth; tuned on validation scenes."""
+
+Integers = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+class Rule(Protocol):
+    """The rule between latents, symbols and probability tables.
+
+    Arrays are those of one group of channels, shape (channels, positions): residuals are latents minus their
+    means in quantiser steps, float32; `index` is the scale of each, `coded` says where a latent is in the
+    stream.
+    """
+
+    tables: Tables
+
+    def choose(self, residual: npt.NDArray[np.float32], index: Integers, coded: Mask) -> Integers:
+        """Symbols for residuals, 0 where not coded."""
+        ...
+
+    def rows(self, symbols: Integers, index: Integers, coded: Mask) -> Integers:
+        """Table of each coded symbol, channel by channel, shape (number coded,)."""
+        ...
+
+    def read(self, stream: StreamDecoder, index: Integers, coded: Mask) -> Integers:
+        """Symbols of a group from a stream."""
+        ...
+
+    def values(self, symbols: Integers, coded: Mask) -> Integers:
+        """What symbols stand for, in sixteenths of a step."""
+        ...
+
+
+class Scalar:
+    """Every symbol is a multiple of the step, whatever the others are."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+
+    def choose(self, residual: npt.NDArray[np.float32], index: Integers, coded: Mask) -> Integers:
+        """The cheapest of three for each."""
+        symbols = np.zeros(residual.shape, np.int64)
+        symbols[coded] = choose(residual[coded], index[coded], self.tables)
+        return symbols
+
+    def rows(self, symbols: Integers, index: Integers, coded: Mask) -> Integers:
+        """The scale's own."""
+        del symbols
+        return np.asarray(index[coded])
+
+    def read(self, stream: StreamDecoder, index: Integers, coded: Mask) -> Integers:
+        """All at once."""
+        symbols = np.zeros(index.shape, np.int64)
+        symbols[coded] = stream.get(index[coded], self.tables)
+        return symbols
+
+    def values(self, symbols: Integers, coded: Mask) -> Integers:
+        """Whole steps."""
+        del coded
+        return symbols * MEAN_STEPS
 
 
 def choose(residual: npt.NDArray[Any], indexes: npt.NDArray[Any], tables: Tables) -> npt.NDArray[Any]:

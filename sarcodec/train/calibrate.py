@@ -19,13 +19,14 @@ import torch
 from sarcodec.model import modelfile
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
-from sarcodec.model.tables import SCALES, WIDEST, scale_deviations
+from sarcodec.model.quantise import MEAN_STEPS
+from sarcodec.model.tables import SCALES, WIDEST
+from sarcodec.model.trellis import SHRUNK
 from sarcodec.train.data import PackedScenes
 from sarcodec.train.export import (
-    FIRST_CODED,
     HYPER_SILENT,
-    gaussian_pmf,
     hyper_pmfs,
+    latent_pmfs,
     put_tables,
     tensors_of,
     write,
@@ -50,13 +51,27 @@ class Census:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.counts = np.zeros((SCALES, 2 * WIDEST + 1))
+        self.prior = latent_pmfs(model.shape.quantiser)
+        self.counts = np.zeros((len(self.prior), 2 * WIDEST + 1))
+        self.sizes = np.zeros((2, SHRUNK, 2))
+        """Number and sum of the magnitudes that became each magnitude, of either quantiser."""
         self.hyper = np.zeros((model.shape.anchors, model.shape.hyper, 81))
 
-    def observe(self, index: npt.NDArray[Any], symbols: npt.NDArray[Any]) -> None:
-        """Take in coded latents."""
+    def observe(self, rows: npt.NDArray[Any], symbols: npt.NDArray[Any], residual: npt.NDArray[Any]) -> None:
+        """Take in coded latents: table, symbol and what the symbol stands for, in quantiser steps."""
         inside = np.abs(symbols) <= WIDEST
-        np.add.at(self.counts, (index[inside], symbols[inside] + WIDEST), 1)
+        np.add.at(self.counts, (rows[inside], symbols[inside] + WIDEST), 1)
+        some = symbols != 0
+        quantiser, size = rows[some] // SCALES, np.abs(symbols[some])
+        point = 2 * size - quantiser - residual[some] * np.sign(symbols[some])
+        kind = np.minimum(size, SHRUNK) - 1
+        np.add.at(self.sizes[..., 0], (quantiser, kind), 1)
+        np.add.at(self.sizes[..., 1], (quantiser, kind), point)
+
+    def shrink(self) -> torch.Tensor:
+        """Sixteenths of a step by which magnitudes lie below the points of the quantisers, in the mean."""
+        mean = self.sizes[..., 1] / np.maximum(self.sizes[..., 0], 1)
+        return torch.from_numpy(np.clip(np.rint(MEAN_STEPS * mean), -MEAN_STEPS, MEAN_STEPS)).to(torch.int16)
 
     def add(self, y: npt.NDArray[Any], level: int) -> float:
         """Code a tile's latents and take them in; returns the bits."""
@@ -71,8 +86,7 @@ class Census:
         """Symmetric masses: counts of both signs, and the Gaussian as a few symbols more."""
         both = self.counts + self.counts[:, ::-1]
         out = []
-        for row, deviation in zip(both, scale_deviations(), strict=True):
-            prior = gaussian_pmf(deviation)
+        for row, prior in zip(both, self.prior, strict=True):
             seen = np.flatnonzero(row[WIDEST:])
             half = max(len(prior) // 2, min(WIDEST, int(seen.max(initial=0)) + 1))
             near = row[WIDEST - half : WIDEST + half + 1]
@@ -106,7 +120,7 @@ def calibrate(
     crops: int = 96,
     rounds: int = 3,
     level: str = "crop",
-    first_coded: int = FIRST_CODED,
+    first_coded: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write `net` as a model file whose tables fit `scenes`, never test data.
@@ -122,7 +136,7 @@ def calibrate(
     level : str
         What the crops are shifted by, see :meth:`PackedScenes.batch`.
     first_coded : int
-        Latents of tables below this one are not coded.
+        Latents of tables below this one are not coded; what the quantiser usually has if left out.
     """
     tensors = tensors_of(net)
     trained = hyper_pmfs(net)
@@ -141,6 +155,8 @@ def calibrate(
                 if progress:
                     progress(number * crops + i + 1, rounds * crops)
             put_tables(tensors, "y", census.pmfs())
+            if "entropy/y_shrink" in tensors:
+                tensors["entropy/y_shrink"] = census.shrink()
             put_tables(tensors, "z", census.hyper_pmfs(trained))
             active = census.hyper[:, :, np.arange(81) != 40].sum(2) / np.maximum(census.hyper.sum(2), 1)
             tensors["entropy/z_coded"] = torch.from_numpy((active > HYPER_SILENT).astype(np.uint8))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sarcodec.errors import InputError, UsageError
-from sarcodec.model.hyper import FAMILIES, Shape
+from sarcodec.model.hyper import FAMILIES, QUANTISERS, Shape
 
 RECIPES = ("rate-distortion", "notes")
 SCHEDULES = ("cosine", "constant")
@@ -36,6 +36,8 @@ class Settings:
     """Largest norm of the gradient; infinity for no bound."""
     hard_from: float = 0.75
     """Part of the run after which symbols are those of the real encoder, and only the decoder learns."""
+    prefix_share: float = 0.0
+    """Part of the crops of which only the first groups are kept, so that files can be cut to fewer layers."""
     start_from: str = ""
     """Checkpoint that a new run starts from; of one of another recipe, g_a and g_s alone."""
     subset: float = 1.0
@@ -74,10 +76,21 @@ MODEL = (
     "hyper",
     "hidden",
     "anchors",
+    "quantiser",
 )
 SECTIONS: dict[str, tuple[str, ...]] = {
     "model": ("id", *MODEL),
-    "recipe": ("name", "lr", "warmup", "schedule", "weight_decay", "clip", "hard_from", "start_from"),
+    "recipe": (
+        "name",
+        "lr",
+        "warmup",
+        "schedule",
+        "weight_decay",
+        "clip",
+        "hard_from",
+        "prefix_share",
+        "start_from",
+    ),
     "data": ("crop", "batch", "subset", "holdout", "augment", "respeckle", "validation"),
     "run": (
         "steps",
@@ -95,7 +108,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 
 RANGES = {
     **dict.fromkeys(("batch", "validate_every"), (1, math.inf)),
-    **dict.fromkeys(("hard_from", "subset", "holdout", "respeckle", "skips_share"), (0, 1)),
+    **dict.fromkeys(("hard_from", "prefix_share", "subset", "holdout", "respeckle", "skips_share"), (0, 1)),
     **dict.fromkeys(("steps", "seed", "warmup", "weight_decay", "patience"), (0, math.inf)),
     **dict.fromkeys(("skips_in_a_row", "save_minutes"), (0, math.inf)),
     "crop": (CROP_STEP, math.inf),
@@ -161,6 +174,7 @@ def checked(settings: Settings, where: str) -> Settings:
         "name": (settings.recipe, RECIPES),
         "schedule": (settings.schedule, SCHEDULES),
         "family": (shape.family, FAMILIES),
+        "quantiser": (shape.quantiser, QUANTISERS),
     }
     for key, (value, known) in one_of.items():
         if value not in known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,14 @@ import torch
 from compressai._CXX import pmf_to_quantized_cdf
 from torch import Tensor
 
-from sarcodec.model import modelfile
+from sarcodec.model import modelfile, trellis
 from sarcodec.model.hyper import FRACTION
 from sarcodec.model.integer import IntConv2d
 from sarcodec.model.levels import STEPS, power_table
-from sarcodec.model.tables import PRECISION, SCALES, WIDEST, scale_deviations
+from sarcodec.model.tables import PRECISION, WIDEST, scale_deviations
 from sarcodec.train.network import UNIT_DB, SarNet
 
-FIRST_CODED = 5
+FIRST_CODED = {"scalar": 5, "trellis": 9}
 """Latents of narrower tables are not coded: fewer than one symbol in ten thousand would not be zero there."""
 HYPER_SILENT = 1e-4
 """A hyper-latent channel with less chance than this of anything but zero is not coded."""
@@ -46,12 +47,26 @@ def quantised_tables(pmfs: list[npt.NDArray[Any]]) -> tuple[Tensor, Tensor, Tens
     return cdf, torch.tensor(sizes, dtype=torch.int32), torch.tensor(offsets, dtype=torch.int32)
 
 
-def gaussian_pmf(deviation: float) -> npt.NDArray[Any]:
-    """Mass of a zero-mean Gaussian in unit bins, cut where a tail holds less than 2^-17 or at WIDEST."""
-    half = int(min(WIDEST, max(1, math.ceil(4.3 * deviation + 0.5))))
-    edges = (np.arange(-half, half + 2) - 0.5) / (deviation * math.sqrt(2))
-    cumulative = np.array([0.5 * (1 + math.erf(e)) for e in edges])
-    return np.diff(cumulative)
+def gaussian_pmf(deviation: float, ends: Callable[[int], float] = lambda n: n + 0.5) -> npt.NDArray[Any]:
+    """Mass of a zero-mean Gaussian in the bins of symbols, cut where a tail is below 2^-17 or at WIDEST.
+
+    `ends` gives where the bin of a symbol of 0, 1, ... ends.
+    """
+    half = 1
+    while half < WIDEST and ends(half) < 4.3 * deviation:
+        half += 1
+    upper = [ends(n) / (deviation * math.sqrt(2)) for n in range(half + 1)]
+    inner = np.array([math.erf(e) for e in upper])
+    sides = np.diff(inner) / 2
+    return np.concatenate((sides[::-1], inner[:1], sides))
+
+
+def latent_pmfs(quantiser: str) -> list[npt.NDArray[Any]]:
+    """Gaussians in the bins of a quantiser at each scale; of the trellis, one quantiser after the other."""
+    if quantiser == "scalar":
+        return [gaussian_pmf(d) for d in scale_deviations()]
+    ends = (lambda n: 2 * n + 1.0, lambda n: max(0.5, 2.0 * n))
+    return [gaussian_pmf(d, end) for end in ends for d in scale_deviations()]
 
 
 @torch.no_grad()
@@ -82,20 +97,23 @@ def tensors_of(net: SarNet) -> dict[str, Tensor]:
     tensors["analysis/deviation_log2"] = net.deviation_log2.float()
     for name, value in net.g_s.state_dict().items():
         tensors[f"synthesis/g_s.{name}"] = value.half()
-    tensors["synthesis/inverse_log2"] = net.inverse_log2.detach().float()
+    finer = trellis.STEP_LOG2 if net.shape.quantiser == "trellis" else 0.0
+    tensors["synthesis/inverse_log2"] = net.inverse_log2.detach().float() - finer
     for name, module in net.entropy.named_modules():
         if isinstance(module, IntConv2d):
             weight, bias = module.integers()
             tensors[f"entropy/nets.{name}.weight"] = weight.detach().to(torch.int16)
             tensors[f"entropy/nets.{name}.bias"] = bias.detach().to(torch.int32)
-    gain = net.gain_log2.detach()
+    gain = net.gain_log2.detach() + finer
     unit = gain + net.deviation_log2
     tensors["analysis/gain_log2"] = torch.round(gain * STEPS).to(torch.int16)
     tensors["entropy/mean_log2"] = torch.round(unit * STEPS).to(torch.int16)
     tensors["entropy/scale_offset"] = torch.round((unit + net.scale_log2.detach()) * FRACTION).to(torch.int16)
     tensors["entropy/hyper_log2"] = torch.round(net.hyper_gain_log2.detach() * STEPS).to(torch.int16)
     tensors["entropy/powers"] = torch.from_numpy(power_table()).to(torch.int32)
-    put_tables(tensors, "y", [gaussian_pmf(d) for d in scale_deviations()[:SCALES]])
+    put_tables(tensors, "y", latent_pmfs(net.shape.quantiser))
+    if net.shape.quantiser == "trellis":
+        tensors["entropy/y_shrink"] = torch.zeros(2, trellis.SHRUNK, dtype=torch.int16)
     put_tables(tensors, "z", hyper_pmfs(net) * net.shape.anchors)
     tensors["entropy/z_coded"] = torch.ones(net.shape.anchors, net.shape.hyper, dtype=torch.uint8)
     return {k: v.detach().clone() for k, v in tensors.items()}
@@ -114,11 +132,17 @@ def write(
     net: SarNet,
     *,
     id: str,  # noqa: A002
-    first_coded: int = FIRST_CODED,
+    first_coded: int | None = None,
 ) -> None:
-    """Write tensors as a model file: the first group is the base layer, the others the enhancement layer."""
-    groups = net.shape.groups
-    layers = (groups[0], sum(groups[1:])) if len(groups) > 1 else groups
+    """Write tensors as a model file: the first group is the base layer, each other an enhancement layer."""
+    if first_coded is None:
+        first_coded = FIRST_CODED[net.shape.quantiser]
     modelfile.write(
-        path, tensors, id=id, shape=net.shape, layers=layers, unit_db=UNIT_DB, first_coded=first_coded
+        path,
+        tensors,
+        id=id,
+        shape=net.shape,
+        layers=net.shape.groups,
+        unit_db=UNIT_DB,
+        first_coded=first_coded,
     )

@@ -104,6 +104,7 @@ class Trainer:
         self.scenes, self.apart = scenes_of(data, settings)
         torch.manual_seed(settings.seed)
         self.recipe: Recipe = recipe_of(settings)
+        self.recipe.scenes = self.scenes
         self.saved = out / "checkpoint.safetensors"
         fresh = not self.saved.exists()
         if fresh:

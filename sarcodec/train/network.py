@@ -10,7 +10,14 @@ from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from torch import Tensor, nn
 
 from sarcodec.model.families import transforms
-from sarcodec.model.hyper import CONTEXT_MAX, FRACTION, EntropyNetworks, GroupHead, Shape
+from sarcodec.model.hyper import (
+    CONTEXT_CHANNELS,
+    CONTEXT_MAX,
+    FRACTION,
+    EntropyNetworks,
+    GroupHead,
+    Shape,
+)
 from sarcodec.model.integer import round_half_up, straight_through
 from sarcodec.model.levels import interpolate
 from sarcodec.model.quantise import RATE_WEIGHT
@@ -19,8 +26,10 @@ from sarcodec.train.sensitivity import pixel_sensitivity
 
 UNIT_DB = 4.0
 """Decibels that one unit at the networks' input stands for."""
-LAMBDAS = (0.012, 3.0)
-"""Rate-distortion weights, bits per pixel per dB^2, of the first and the last anchor."""
+LEAST_LAMBDA = 0.012
+"""Rate-distortion weight of the first anchor, bits per pixel per dB^2."""
+LAMBDA_STEP = 250 ** (1 / 5)
+"""Ratio of the weights of an anchor and the one before: six anchors reach 3.0, seven 9.05."""
 LARGEST_UNIT = 10.0
 """Octaves between a channel's deviation and its quantiser step that a model file can hold, and some room."""
 FARTHEST_MEAN = 2.0**15
@@ -40,10 +49,9 @@ class Output:
     z_bits: Tensor
 
 
-def lambda_at(position: Tensor, anchors: int) -> Tensor:
-    """Rate-distortion weight at fractional anchor positions, geometric between the ends of LAMBDAS."""
-    low, high = LAMBDAS
-    return low * (high / low) ** (position / (anchors - 1))
+def lambda_at(position: Tensor) -> Tensor:
+    """Rate-distortion weight at fractional anchor positions."""
+    return LEAST_LAMBDA * LAMBDA_STEP**position
 
 
 def _high_rate_gain(anchors: int) -> Tensor:
@@ -51,7 +59,7 @@ def _high_rate_gain(anchors: int) -> Tensor:
 
     High-rate theory: a uniform quantiser of step D at entropy-coded rate has dD/dR = -ln2 D^2 / 6.
     """
-    lambdas = lambda_at(torch.arange(anchors, dtype=torch.float32), anchors)
+    lambdas = lambda_at(torch.arange(anchors, dtype=torch.float32))
     return torch.log2(UNIT_DB * torch.sqrt(lambdas * math.log(2) / 6))
 
 
@@ -111,8 +119,19 @@ class SarNet(nn.Module):
             head.out.bias[:size] = means[start : start + size]
         return sensitivity
 
-    def forward(self, x: Tensor, position: Tensor, *, autocast: bool, hard: bool = False) -> Output:
+    def forward(
+        self,
+        x: Tensor,
+        position: Tensor,
+        *,
+        autocast: bool,
+        hard: bool = False,
+        prefix: Tensor | None = None,
+    ) -> Output:
         """Code (B, 1, H, W) normalised dB at fractional anchor `position`, shape (B,).
+
+        `prefix`, int, shape (B,), is how many of the groups each sample keeps, all where left out: latents of
+        the others are 0 and cost nothing.
 
         With `hard`, symbols are those that the encoder chooses and only the decoder learns: a rate counted on
         symbols has no gradient where they are zero, so it would lead the encoder to ever finer steps.
@@ -123,16 +142,22 @@ class SarNet(nn.Module):
         ):
             y = self.g_a(x)
         y = y.float()
-        y_hat, y_bits, z_bits = self.code(y, position, hard=hard)
+        y_hat, y_bits, z_bits = self.code(y, position, hard=hard, prefix=prefix)
+        return Output(self.synthesise(y_hat, position, autocast=autocast), y_bits, z_bits)
+
+    def synthesise(self, y_hat: Tensor, position: Tensor, *, autocast: bool) -> Tensor:
+        """Pixels of latents in quantiser steps, (B, C, h, w) -> (B, 1, 16 h, 16 w) normalised dB."""
         decoded = y_hat * torch.exp2(interpolate(self.inverse_log2, position))[:, :, None, None]
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=autocast):
+        with torch.autocast(y_hat.device.type, torch.bfloat16, enabled=autocast):
             modulation = (
                 interpolate(self.g_s.get_parameter("modulate"), position) if self.g_s.branch else None
             )
-            x_hat = self.g_s(decoded, modulation).float()
-        return Output(x_hat, y_bits, z_bits)
+            x_hat: Tensor = self.g_s(decoded, modulation).float()
+        return x_hat
 
-    def code(self, y: Tensor, position: Tensor, *, hard: bool) -> tuple[Tensor, Tensor, Tensor]:
+    def code(
+        self, y: Tensor, position: Tensor, *, hard: bool, prefix: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Quantise latents; returns y_hat in quantiser steps and the bits of y and z of each sample."""
         gain = interpolate(self.gain_log2, position)
         hyper_gain = torch.exp2(interpolate(self.hyper_gain_log2, position))[:, :, None, None]
@@ -148,10 +173,13 @@ class SarNet(nn.Module):
         steps = torch.exp2(gain)[:, :, None, None]
         unit = torch.exp2(gain + deviation)[:, :, None, None]
         scale_log2 = (gain + deviation + interpolate(self.scale_log2, position))[:, :, None, None]
-        context, parts, bits = features, [], torch.zeros(y.shape[0], device=y.device)
-        for head, start, size in zip(self.entropy.heads, self.shape.starts, self.shape.groups, strict=True):
+        parts, bits = [], torch.zeros(y.shape[0], device=y.device)
+        context = y.new_empty((y.shape[0], 0, *y.shape[2:]))
+        for group, (head, start, size) in enumerate(
+            zip(self.entropy.heads, self.shape.starts, self.shape.groups, strict=True)
+        ):
             part = slice(start, start + size)
-            mean_code, log_code = head(context)
+            mean_code, log_code = head(torch.cat((features, context), dim=1))
             mean = round_half_up(mean_code / FRACTION * unit[:, part] * 16) / 16
             scale = torch.exp2((log_code / FRACTION + scale_log2[:, part]).clamp(-6, 12))
             scaled = y[:, part] * steps[:, part]
@@ -161,11 +189,12 @@ class SarNet(nn.Module):
             else:
                 symbols = round_half_up(scaled - mean)
                 _, likelihood = self.gaussian(scaled, scale, means=mean)
-            bits = bits - torch.log2(likelihood).sum((1, 2, 3))
+            kept = torch.ones_like(bits) if prefix is None else (group < prefix).to(bits.dtype)
+            bits = bits - kept * torch.log2(likelihood).sum((1, 2, 3))
             y_hat = symbols + mean
-            parts.append(y_hat)
+            parts.append(y_hat * kept[:, None, None, None])
             seen = round_half_up(y_hat * 16 / unit[:, part]).clamp(-CONTEXT_MAX, CONTEXT_MAX)
-            context = torch.cat((context, seen), dim=1)
+            context = torch.cat((context, seen), dim=1)[:, -CONTEXT_CHANNELS:]
         return torch.cat(parts, dim=1), bits, -torch.log2(z_likelihood).sum((1, 2, 3))
 
     def choose(self, residual: Tensor, scale: Tensor) -> Tensor:

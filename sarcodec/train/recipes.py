@@ -12,13 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sarcodec.model import modelfile
 from sarcodec.model.families import transforms
 from sarcodec.model.hyper import Shape
 from sarcodec.train import checkpoint
 from sarcodec.train.calibrate import calibrate
+from sarcodec.train.coded import RealLatents
 from sarcodec.train.config import Settings
 from sarcodec.train.data import PackedScenes
-from sarcodec.train.network import UNIT_DB, SarNet, lambda_at
+from sarcodec.train.grow import grow
+from sarcodec.train.network import UNIT_DB, Output, SarNet, lambda_at
 from sarcodec.train.posthoc import posthoc
 from sarcodec.train.ssim import ssim
 
@@ -26,6 +29,10 @@ Progress = Callable[[int, int], None]
 
 PERCENTILES = (1, 99)
 """Of the training pixels about their scene's mean: what the notes' recipe scales to 0 and 1."""
+MIDDLE = (1.0, 4.0)
+"""Anchors between which most of the rate positions are drawn: 0.05 to 1 bpp on Sentinel-1 GRD."""
+PREFIX_WEIGHT = 0.3
+"""Weight in the loss of a crop of which only the first groups are kept."""
 SAMPLE = 256
 """Crops whose pixels the percentiles are taken from."""
 
@@ -89,6 +96,8 @@ class Recipe(abc.ABC):
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.scenes: PackedScenes | None = None
+        """What the run learns from; set by the trainer."""
 
     @property
     @abc.abstractmethod
@@ -183,22 +192,50 @@ class Notes(Recipe):
 
 
 def positions(size: int, anchors: int, rng: np.random.Generator) -> Tensor:
-    """Rate positions of a batch: anywhere on the scale, three in five on its middle part."""
+    """Rate positions of a batch: anywhere on the scale, three in five where most files lie."""
     last = anchors - 1
     everywhere = rng.uniform(0, last, size)
-    middle = rng.uniform(0.2 * last, 0.8 * last, size)
+    low, high = (min(end, last) for end in MIDDLE)
+    middle = rng.uniform(low, high, size)
     return torch.from_numpy(np.where(rng.random(size) < 0.6, middle, everywhere).astype(np.float32))
 
 
-def loss_of(net: SarNet, x: Tensor, valid: Tensor, position: Tensor, *, bf16: bool, hard: bool) -> Loss:
-    """Bits per pixel + lambda * squared error in dB^2 over valid pixels, weighted by lambda^-1/2."""
-    out = net(x, position, autocast=bf16, hard=hard)
+def prefixes(size: int, groups: int, share: float, rng: np.random.Generator) -> Tensor:
+    """How many groups each sample of a batch keeps: all, or with a chance of `share` any smaller number."""
+    cut = rng.integers(1, max(groups, 2), size)
+    return torch.from_numpy(np.where(rng.random(size) < share, np.minimum(cut, groups), groups))
+
+
+def loss_of(
+    net: SarNet,
+    x: Tensor,
+    valid: Tensor,
+    position: Tensor,
+    *,
+    bf16: bool,
+    hard: bool,
+    prefix: Tensor | None = None,
+) -> Loss:
+    """Bits per pixel + lambda * squared error in dB^2 over valid pixels, weighted by lambda^-1/2.
+
+    Figures are those of the samples that keep all groups, where any does.
+    """
+    return weighed(net, net(x, position, autocast=bf16, hard=hard, prefix=prefix), x, valid, position, prefix)
+
+
+def weighed(
+    net: SarNet, out: Output, x: Tensor, valid: Tensor, position: Tensor, prefix: Tensor | None
+) -> Loss:
+    """The loss of what has been coded."""
     pixels = x.shape[2] * x.shape[3]
     bpp = (out.y_bits + out.z_bits) / pixels
     mse = ((out.x_hat - x) ** 2 * valid).sum((1, 2, 3)) / valid.sum((1, 2, 3)) * UNIT_DB**2
-    lambdas = lambda_at(position, net.shape.anchors)
-    total = ((bpp + lambdas * mse) * lambdas**-0.5).mean()
-    rates, hyper_rates, errors = (t.detach().mean() for t in (bpp, out.z_bits / pixels, mse))
+    lambdas = lambda_at(position)
+    whole = torch.ones_like(bpp, dtype=torch.bool) if prefix is None else prefix == len(net.shape.groups)
+    weight = torch.where(whole, 1.0, PREFIX_WEIGHT) * lambdas**-0.5
+    total = ((bpp + lambdas * mse) * weight).mean()
+    shown = whole if bool(whole.any()) else ~whole
+    rates, hyper_rates, errors = (t.detach()[shown].mean() for t in (bpp, out.z_bits / pixels, mse))
     return Loss(
         total, {"bpp": float(rates), "hyper_bpp": float(hyper_rates), "rmse_db": float(errors.sqrt())}
     )
@@ -227,6 +264,7 @@ class RateDistortion(Recipe):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._net = SarNet(settings.shape)
+        self._real: RealLatents | None = None
 
     @property
     def net(self) -> SarNet:
@@ -241,14 +279,36 @@ class RateDistortion(Recipe):
         """Take what fits of another run where one is named; deviations and steps then come from the data."""
         x, _ = scenes.batch(32, np.random.default_rng(self.settings.seed), augment=True)
         start = self.settings.start_from
-        if not (start and checkpoint.start(Path(start), self.net)):
+        if start and modelfile.is_model(Path(start)):
+            self.net.fit_deviation(x)
+            grow(Path(start), self.net, x)
+        elif not (start and checkpoint.start(Path(start), self.net)):
             self.net.fit_deviation(x)
 
     def loss(self, x: Tensor, valid: Tensor, rng: np.random.Generator, step: int) -> Loss:
         """Loss at random rates; late in the run with the encoder's own choices."""
         position = positions(x.shape[0], self.settings.shape.anchors, rng).to(x.device)
         hard = step >= self.settings.hard_from * self.settings.steps
-        return loss_of(self.net, x, valid, position, bf16=self.settings.bf16, hard=hard)
+        groups = len(self.settings.shape.groups)
+        prefix = None
+        if self.settings.prefix_share:
+            prefix = prefixes(x.shape[0], groups, self.settings.prefix_share, rng).to(x.device)
+        if hard and self.settings.shape.quantiser == "trellis":
+            return self._synthesis_loss(x, valid, position, prefix)
+        return loss_of(self.net, x, valid, position, bf16=self.settings.bf16, hard=hard, prefix=prefix)
+
+    def _synthesis_loss(self, x: Tensor, valid: Tensor, position: Tensor, prefix: Tensor | None) -> Loss:
+        """Loss of g_s on what the real encoder codes; nothing else learns."""
+        assert self.scenes is not None
+        if self._real is None:
+            self._real = RealLatents(self.net, self.scenes)
+        y_hat, bits = self._real.decoded(x, position)
+        if prefix is not None:
+            ends = torch.tensor([*self.settings.shape.starts, self.settings.shape.channels], device=x.device)
+            kept = torch.arange(y_hat.shape[1], device=x.device)[None] < ends[prefix][:, None]
+            y_hat = y_hat * kept[:, :, None, None]
+        x_hat = self.net.synthesise(y_hat, position, autocast=self.settings.bf16)
+        return weighed(self.net, Output(x_hat, bits, torch.zeros_like(bits)), x, valid, position, prefix)
 
     def validate(self, x: Tensor, valid: Tensor) -> Loss:
         """Loss at rates spread over the scale, with the encoder's own choices."""

@@ -165,7 +165,14 @@ def toy_residual() -> Case:
     return cube, meta_of(cube), 60, Scale.DB, Quantity.GAMMA0
 
 
-FAMILIES: tuple[Callable[[], Case], ...] = (toy_plain, toy_residual)
+def toy_trellis() -> Case:
+    cube = dn(130, 150, 15).astype(np.uint16)[None]
+    cube[0, 40:60, :30] = 0
+    cube[0, 90, 70] = 40000
+    return cube, meta_of(cube, nodata=0), 75, None, Quantity.DN
+
+
+FAMILIES: tuple[Callable[[], Case], ...] = (toy_plain, toy_residual, toy_trellis)
 """Cases coded with the model of the same name."""
 
 

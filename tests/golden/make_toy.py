@@ -5,6 +5,7 @@ Run once: ``python tests/golden/make_toy.py``. Golden files depend on the very b
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,17 +17,18 @@ from sarcodec.train.export import tensors_of, write
 from sarcodec.train.network import SarNet
 from sarcodec.train.posthoc import silent_net
 
-ID, PLAIN_ID, RESIDUAL_ID = "toy1", "toy_plain", "toy_residual"
+ID, PLAIN_ID, RESIDUAL_ID, TRELLIS_ID = "toy1", "toy_plain", "toy_residual", "toy_trellis"
 HERE = Path(__file__).parent
 SHAPE = Shape(groups=(16, 8), wide=4, deep=4, wide_blocks=1, deep_blocks=1, hyper=4, hidden=8, anchors=3)
 PLAIN_SHAPE = Shape(groups=(4, 3), family="plain", base=2, wide=0, anchors=3)
+TRELLIS_SHAPE = replace(SHAPE, groups=(16, 56, 8), quantiser="trellis")
 RESIDUAL_SHAPE = Shape(groups=(4, 3), family="residual", base=2, wide=0, hyper=3, hidden=6, anchors=3)
 
 
-def toy_net(seed: int = 20) -> SarNet:
+def toy_net(seed: int = 20, shape: Shape = SHAPE) -> SarNet:
     """The network of the toy model: lapped transform, branches of small random weights, random heads."""
     torch.manual_seed(seed)
-    net = SarNet(SHAPE)
+    net = SarNet(shape)
     with torch.no_grad():
         for module in (net.g_a, net.g_s):
             out = module.get_submodule("out")
@@ -106,8 +108,18 @@ def lapped_toy(path: Path) -> None:
     write(path, tensors_of(net), net, id=ID)
 
 
+def trellis_toy(path: Path) -> None:
+    """The same with a trellis, and more channels than a group sees."""
+    net = toy_net(23, TRELLIS_SHAPE)
+    tensors = tensors_of(net)
+    tensors["entropy/y_shrink"] = torch.tensor([[2, 1, 0], [-3, 0, 1]], dtype=torch.int16)
+    write(path, tensors, net, id=TRELLIS_ID)
+
+
+MAKERS = {ID: lapped_toy, PLAIN_ID: plain_toy, RESIDUAL_ID: residual_toy, TRELLIS_ID: trellis_toy}
+
 if __name__ == "__main__":
-    for name, make in {ID: lapped_toy, PLAIN_ID: plain_toy, RESIDUAL_ID: residual_toy}.items():
+    for name, make in MAKERS.items():
         there = HERE / f"{name}.safetensors"
         if not there.exists():
             make(there)

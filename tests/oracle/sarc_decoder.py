@@ -122,6 +122,7 @@ class Header:
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype("u1"))
     scale: int = 0
     side: int = 256
+    quantiser: int = 0
     layers: list[tuple[int, int]] = field(default_factory=list)
     bands: list[Band] = field(default_factory=list)
     entropy_digest: bytes = b""
@@ -178,7 +179,8 @@ def _image(data: Cursor, header: Header) -> int:
     require(dtype < 8 and header.scale < 4 and quantity < 5 and meaning < 3, "codes")
     header.dtype = np.dtype(DTYPES[dtype])
     header.side = 256 * data.uv()
-    require(header.side and data.one("B") == 0, "quantiser")
+    header.quantiser = data.one("B")
+    require(header.side and header.quantiser < 2, "quantiser")
     require([data.uv() for _ in range(data.uv())] == [1] * bands, "band groups")
     header.layers = [(data.one("B"), data.uv()) for _ in range(data.one("B"))]
     require(header.layers and header.layers[0][0] == 0, "base layer")
@@ -332,6 +334,7 @@ class Model:
     groups: list[int]
     hyper: int
     first_coded: int
+    trellis: bool
     blocks: tuple[int, int]
     anchors: int
     entropy_digest: bytes
@@ -351,6 +354,8 @@ def read_model(path: Path) -> Model:
     keys: dict[str, tuple[str, ...]] = dict(SETTINGS)
     if family != "lapped":
         keys["synthesis/"] = tuple(sorted((*keys["synthesis/"], "base", "family")))
+    if settings.get("quantiser", "scalar") != "scalar":
+        keys["entropy/"] = (*keys["entropy/"], "quantiser")
     digests = [part_digest(tensors, part, {name: settings[name] for name in keys[part]}) for part in keys]
     return Model(
         family,
@@ -359,6 +364,7 @@ def read_model(path: Path) -> Model:
         shape["groups"],
         shape["hyper"],
         settings["first_coded"],
+        settings.get("quantiser", "scalar") == "trellis",
         (shape["deep_blocks"], shape["wide_blocks"]),
         shape["anchors"],
         *digests,
@@ -493,6 +499,26 @@ def integer_layer(model: Model, name: str, x: Array, shift: int = 9, *, clamp: b
     return y.clip(0, 255) if clamp else y
 
 
+EVEN, ODD = (0, 5, 1, 4, 2, 7, 3, 6), (2, 7, 3, 6, 0, 5, 1, 4)
+"""State of a trellis after an even and an odd symbol."""
+
+
+def read_trellis(stream: RansDecoder, tables: Tables, index: Array, active: Array, shrink: Array) -> Array:
+    """Decoded residuals of a group, in sixteenths of a step."""
+    values = np.zeros_like(index)
+    states = np.zeros(index.shape[1:], int)
+    for channel, row, col in np.argwhere(active).tolist():
+        s = int(states[row, col])
+        t = s % 2
+        (q,) = tables.read(stream, index[channel, row, col] + 64 * t)
+        if q:
+            size = abs(q)
+            value = 16 * (2 * size - t) - int(shrink[t, min(size, 3) - 1])
+            values[channel, row, col] = value if q > 0 else -value
+        states[row, col] = ODD[s] if q % 2 else EVEN[s]
+    return values
+
+
 def read_latents(model: Model, level: int, layers: list[bytes], size: tuple[int, int]) -> Array:
     """Decoded latents of one tile, (channels, h, w), in sixteenths of a quantiser step."""
     height, width = size
@@ -515,26 +541,34 @@ def read_latents(model: Model, level: int, layers: list[bytes], size: tuple[int,
     x = times_power(z, -hyper_log2, 4, powers).clip(-CONTEXT_MAX, CONTEXT_MAX)
     x = shuffle(integer_layer(model, "h_s.up1", integer_layer(model, "h_s.first", x)))
     x = shuffle(integer_layer(model, "h_s.up2", integer_layer(model, "h_s.middle", x)))
-    context = integer_layer(model, "h_s.last", x)[:, :height, :width]
+    features = integer_layer(model, "h_s.last", x)[:, :height, :width]
 
     bounds = np.cumsum(model.layers)
     start, y_hat = 0, np.zeros((sum(model.groups), height, width), np.int64)
+    seen = np.zeros_like(y_hat)
     for group, channels in enumerate(model.groups):
         part, layer = slice(start, start + channels), int(np.searchsorted(bounds, start, side="right"))
+        if layer and streams[layer] is None and model.trellis:
+            start += channels
+            continue
+        first = max(0, start - 64)
+        context = np.concatenate((features, seen[first:start]))
         hidden = integer_layer(model, f"heads.{group}.mix", context)
         codes = integer_layer(model, f"heads.{group}.out", hidden, 8, clamp=False)
         mean = times_power(codes[:channels], mean_log2[part], -1, powers)
         log2 = codes[channels:] + scale_offset[part, None, None]
         index = (((5 * log2 + 16) >> 5) + 16).clip(0, 63)
-        q = np.zeros_like(mean)
+        values = np.zeros_like(mean)
         stream = streams[layer]
         if stream is not None:
             active = index >= model.first_coded
-            q[active] = tables.read(stream, index[active])
             counts[layer] += int(active.sum())
-        y_hat[part] = 16 * q + mean
-        seen = times_power(y_hat[part], -mean_log2[part], 0, powers).clip(-CONTEXT_MAX, CONTEXT_MAX)
-        context = np.concatenate((context, seen))
+            if model.trellis:
+                values = read_trellis(stream, tables, index, active, t["entropy/y_shrink"].astype(int))
+            else:
+                values[active] = 16 * np.array(tables.read(stream, index[active]), np.int64)
+        y_hat[part] = values + mean
+        seen[part] = times_power(y_hat[part], -mean_log2[part], 0, powers).clip(-CONTEXT_MAX, CONTEXT_MAX)
         start += channels
 
     for layer, (body, stream) in enumerate(zip(layers, streams, strict=True)):
@@ -543,9 +577,9 @@ def read_latents(model: Model, level: int, layers: list[bytes], size: tuple[int,
         padding = max(0, 4 - counts[layer])
         require(tables.read(stream, np.zeros(padding, int)) == [0] * padding, "padding")
         stream.end()
-        values = y_hat[bounds[layer] - model.layers[layer] : bounds[layer]].astype("<i4").tobytes()
-        values = z.astype("<i2").tobytes() + values if layer == 0 else values
-        require(struct.pack("<I", crc32c(values)) == body[:4], f"digest of layer {layer}")
+        stored = y_hat[bounds[layer] - model.layers[layer] : bounds[layer]].astype("<i4").tobytes()
+        stored = z.astype("<i2").tobytes() + stored if layer == 0 else stored
+        require(struct.pack("<I", crc32c(stored)) == body[:4], f"digest of layer {layer}")
     return y_hat
 
 
@@ -741,6 +775,7 @@ def decode(data: bytes, model: Model, *, base_only: bool = False, unbiased: bool
     critical = [n for n, (kind, _) in enumerate(header.layers) if kind < 128]
     channels = [header.layers[n][1] for n in critical]
     require(channels == model.layers[: len(channels)], "layers are not the model's")
+    require(header.quantiser == model.trellis, "quantiser is not the model's")
     grid = header.layers.index((128 + 4, 0)) if (128 + 4, 0) in header.layers else None
     require(grid is not None or not unbiased, "there is no gain grid")
     records = read_records(data, header, cursor.at)
