@@ -75,7 +75,12 @@ def model_of(header: Header, *, name: str | None = None, device: str = "cpu") ->
         raise UnsupportedError(
             "the file has critical layers or tile qualities of a newer encoder", hint=NEWER
         )
-    if coded != model.layers[: len(coded)] or header.quantiser is not Quantiser(model.shape.quantiser):
+    if header.quantiser is not Quantiser(model.shape.quantiser):
+        raise UnsupportedError(
+            f"the file's quantiser is {header.quantiser.value}, "
+            f"that of model {model.id} {model.shape.quantiser}"
+        )
+    if coded != model.layers[: len(coded)]:
         raise UnsupportedError(
             f"layers of {coded} channels are not the first ones of model {model.id}: {model.layers}"
         )

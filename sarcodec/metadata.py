@@ -38,6 +38,7 @@ from sarcodec.errors import FormatError
 from sarcodec.georef import Transform
 from sarcodec.limits import DEFAULT, Limits, check
 from sarcodec.types import Window
+from sarcodec.vocabulary import VOCABULARY
 
 Tags = dict[str, dict[str, str]]
 Fields = dict[str, Any]
@@ -265,7 +266,7 @@ def pack_text(meta: RasterMeta, limits: Limits = DEFAULT) -> bytes:
         return b""
     text = canonical_json(fields)
     check("metadata text in bytes", len(text), limits.text_bytes, limit="text_bytes")
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15, zdict=VOCABULARY)
     return packer.compress(text) + packer.flush()
 
 
@@ -281,7 +282,7 @@ def unpack_text(data: bytes, limits: Limits = DEFAULT) -> Fields:
     """
     if not data:
         return {}
-    inflater = zlib.decompressobj(-15)
+    inflater = zlib.decompressobj(-15, zdict=VOCABULARY)
     try:
         text = inflater.decompress(data, limits.text_bytes + 1)
         check("metadata text in bytes", len(text), limits.text_bytes, limit="text_bytes")

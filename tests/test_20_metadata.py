@@ -8,7 +8,9 @@ import pprint
 import struct
 import zlib
 from dataclasses import asdict, replace
+from pathlib import Path
 
+import google_crc32c
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from sarcodec import georef
 from sarcodec.errors import FormatError, LimitError
 from sarcodec.limits import Limits
 from sarcodec.metadata import BandMeta, Gcp, RasterMeta, pack_geo, pack_text, unpack_text
+from sarcodec.vocabulary import VOCABULARY
 from testing.strategies import raster_metas
 
 UTM = (10.0, 0.0, 399960.0, 0.0, -10.0, 5000040.0)
@@ -77,11 +80,20 @@ def test_geo_bytes_are_as_documented() -> None:
     assert georef.pack("EPSG:32633", UTM, "Area") == expected
 
 
+def test_the_vocabulary_is_the_one_of_the_specification() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "FORMAT.md").read_text(encoding="utf-8")
+    lines = text.split("```vocabulary\n")[1].split("\n```")[0].split("\n")
+    assert "".join(lines).encode() == VOCABULARY
+    stated = f"{len(VOCABULARY)} bytes whose CRC-32C is 0x{google_crc32c.value(VOCABULARY):08X}"
+    assert stated in " ".join(text.split())
+
+
 def test_text_is_raw_deflated_json() -> None:
     meta = RasterMeta(
         3, 3, 1, "float32", nodata=math.nan, gcps=(Gcp(0, 1.5, 2, 3, 4, "1"),), gcp_crs="EPSG:4326"
     )
-    assert json.loads(zlib.decompress(pack_text(meta), -15)) == {
+    inflater = zlib.decompressobj(-15, zdict=VOCABULARY)
+    assert json.loads(inflater.decompress(pack_text(meta))) == {
         "g": [[0], [1.5], [2], [3], [4], None, None],
         "n": "nan",
         "q": "EPSG:4326",

@@ -35,7 +35,7 @@ NEGLIGIBLE = 0.5
 
 Integers = npt.NDArray[np.int64]
 Source = Callable[[int, slice, Integers, Integers], Integers]
-"""Decoded residuals in sixteenths of a step, for a layer, its channels, and means and scales of each latent."""
+"""Decoded residuals in sixteenths of a step, for a layer, its channels, and means and scales of latents."""
 Observer = Callable[[Integers, Integers, npt.NDArray[np.float32]], None]
 
 
@@ -140,7 +140,7 @@ class LatentCoder:
     def _chosen(
         self, scaled: npt.NDArray[np.float32], z_symbols: npt.NDArray[Any]
     ) -> tuple[list[_Group], npt.NDArray[Any]]:
-        """Symbols of the groups of layers that have any, and decoded latents; `scaled` is in quantiser steps."""
+        """Symbols of the groups of layers that have any, and decoded latents; `scaled` is in steps."""
         largest = {n: np.abs(scaled[self.model.layer_channels(n)]).max(initial=0) for n in self._optional}
         absent = {n for n, size in largest.items() if size < NEGLIGIBLE}
         while True:
@@ -180,7 +180,7 @@ class LatentCoder:
     def decode(self, layers: tuple[bytes, ...], size: tuple[int, int]) -> npt.NDArray[Any]:
         """Decoded latents, int64, shape (channels, h, w), in sixteenths of a quantiser step.
 
-        A layer given as ``b""`` has all symbols zero: its latents are their predicted means, or with a trellis
+        A layer given as ``b""`` has all symbols zero: its latents are their predicted means, with a trellis
         0 in any layer but the base.
 
         Raises

@@ -143,6 +143,12 @@ class Header:
         )
 
 
+def vocabulary() -> bytes:
+    """The preset dictionary of the TEXT chunk, from the specification's own lines."""
+    text = (Path(__file__).parents[2] / "docs" / "FORMAT.md").read_text(encoding="utf-8")
+    return "".join(text.split("```vocabulary\n")[1].split("\n```")[0].split("\n")).encode("ascii")
+
+
 def read_header(cursor: Cursor) -> Header:
     """Prologue and header."""
     start = cursor.take(14)
@@ -161,7 +167,8 @@ def read_header(cursor: Cursor) -> Header:
             data.take(data.one("B"))
             header.entropy_digest, header.synthesis_digest = data.take(8), data.take(8)
         elif kind == 129:
-            nodata = json.loads(zlib.decompress(data.take(len(data.data)), wbits=-15)).get("n")
+            inflater = zlib.decompressobj(-15, zdict=vocabulary())
+            nodata = json.loads(inflater.decompress(data.take(len(data.data)))).get("n")
             header.nodata = float(nodata) if isinstance(nodata, str) else nodata
         elif kind == 128:
             data.take(len(data.data))
