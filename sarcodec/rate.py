@@ -13,7 +13,7 @@ import numpy.typing as npt
 from sarcodec import gain
 from sarcodec.encoder import Latents, Scene, Tick, header_of, write
 from sarcodec.errors import UsageError
-from sarcodec.model.entropy import LatentCoder
+from sarcodec.model.entropy import SEGMENT_BYTES, LatentCoder
 from sarcodec.model.modelfile import Model
 from sarcodec.model.runtime import one_thread
 from sarcodec.model.transforms import STRIDE
@@ -23,8 +23,6 @@ from sarcodec.types import TileGrid
 
 SAMPLE = 12
 """Tiles looked at, spread over the scene and its bands, before the whole is coded."""
-SEGMENT_BYTES = 16
-"""A layer's checksum, digest and coder state, over its ideal code length."""
 CLOSE = 0.002
 """Relative distance from a goal at which a search over the sample ends."""
 QUALITY = (1, 100)
@@ -137,8 +135,8 @@ class Search:
         coder, scene = LatentCoder(self.model, level), self.latents.scene
 
         def work(place: Place) -> tuple[float, int]:
-            bits = coder.encode(self.latents.fetch(*place).y, dry=True).bits
-            return bits / 8 + SEGMENT_BYTES * len(self.model.layers), scene.valid_pixels(place)
+            coded = coder.encode(self.latents.fetch(*place).y, dry=True)
+            return coded.bits / 8 + SEGMENT_BYTES * coded.used, scene.valid_pixels(place)
 
         # Real sizes correct this estimate, so half of a large sample will do, as long as no band drops out.
         half = [p for b in range(len(scene.scans)) for p in [p for p in self.sample if p[0] == b][::2]]

@@ -18,8 +18,8 @@ from conftest import GOLDEN, TOY
 from sarcodec import encoder
 from sarcodec.api import decode_array, encode_array
 from sarcodec.errors import ChecksumError, FormatError
-from sarcodec.model import entropy, modelfile
-from sarcodec.model.integer import SHIFT, IntConv2d
+from sarcodec.model import modelfile, walk
+from sarcodec.model.integer import ACTIVATION_MAX, SHIFT, IntConv2d
 from sarcodec.model.modelfile import Model
 from sarcodec.model.tables import Tables
 from testing import environments
@@ -141,6 +141,7 @@ def weight() -> Model:
     layer = model.entropy.networks.heads[-1].get_submodule("out")
     assert isinstance(layer, IntConv2d)
     layer.weight.data[3] += 2.0**-SHIFT
+    layer.freeze(ACTIVATION_MAX)
     return model
 
 
@@ -150,6 +151,7 @@ def rounding() -> Model:
     first = model.entropy.networks.h_s.first
     assert isinstance(first, IntConv2d)
     first.bias.data += 2.0 ** -(SHIFT + 4) * 2 ** (SHIFT - 1)
+    first.freeze(ACTIVATION_MAX)
     return model
 
 
@@ -190,15 +192,15 @@ def test_a_decoder_that_computes_otherwise_stops_instead_of_giving_wrong_pixels(
 
 def test_only_the_digest_sees_a_mean_that_is_off_by_a_sixteenth(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = dn((200, 170), 1)
-    stored = entropy.digest
-    monkeypatch.setattr(entropy, "digest", lambda _parts: b"same")
+    stored = walk.digest
+    monkeypatch.setattr(walk, "digest", lambda _parts: b"same")
     blind = encode_array(scene, quality=95, model=TOY, jobs=1)
     right = decode_array(blind, model=TOY, jobs=1)
     with monkeypatch.context() as other:
         use(other, weight())
         wrong = decode_array(blind, model=TOY, jobs=1)
     assert 0 < np.abs(wrong.astype(int) - right).max() < 1000
-    monkeypatch.setattr(entropy, "digest", stored)
+    monkeypatch.setattr(walk, "digest", stored)
     data = encode_array(scene, quality=95, model=TOY, jobs=1)
     use(monkeypatch, weight())
     with pytest.raises(ChecksumError, match="the latents of layer 1 are not those the encoder had"):

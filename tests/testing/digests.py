@@ -30,8 +30,8 @@ class _Any(bytes):
 class _Witness(LatentCoder):
     """A coder that takes any digest for right and notes what it is."""
 
-    def _digest(self, layer: int, z_symbols: Any, y_hat: Any) -> bytes:
-        self.seen[layer] = super()._digest(layer, z_symbols, y_hat)
+    def layer_digest(self, layer: int, z_symbols: Any, y_hat: Any) -> bytes:
+        self.seen[layer] = super().layer_digest(layer, z_symbols, y_hat)
         return _Any()
 
     def digests(self, layers: tuple[bytes, ...], size: tuple[int, int]) -> dict[int, bytes]:

@@ -18,7 +18,7 @@ from torture.mutations import generator
 from torture.subjects import Subject, opened
 
 Rng = np.random.Generator
-_DECODE, _DIGEST = LatentCoder.decode, LatentCoder._digest
+_DECODE, _DIGEST = LatentCoder.decode, LatentCoder.layer_digest
 
 LENGTHS = (0, 1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 15, 16, 20, 64, 100, 256, 1000)
 
@@ -176,7 +176,7 @@ def set_digests(subject: Subject, raw: Raw, data: bytes, place: tuple[int, int])
 
     part: Part = raw.records[tile][band]
     try:
-        with opened(data, subject.model) as coded, mock.patch.object(LatentCoder, "_digest", noted):
+        with opened(data, subject.model) as coded, mock.patch.object(LatentCoder, "layer_digest", noted):
             decoder = coded.decoder
             window = latent_window(decoder.header.grid, *divmod(tile, decoder.header.grid.cols))
             coder = LatentCoder(decoder.model, decoder.header.bands[band].level)

@@ -1,0 +1,118 @@
+"""The way through the groups of latents, the same for encoder and decoder: only integers decide.
+
+Hyper-latents give features; features and the groups before give each group's means and scales; symbols come
+from a source, chosen by the encoder or read by the decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from sarcodec.model.hyper import CONTEXT_MAX
+from sarcodec.model.levels import FRACTION, STEPS, integer_row, times_power
+from sarcodec.model.modelfile import Model
+from sarcodec.model.quantise import Rule, Scalar
+from sarcodec.model.tables import SCALE_STEPS, SCALE_ZERO, SCALES
+from sarcodec.model.trellis import Trellis
+
+Integers = npt.NDArray[np.int64]
+Source = Callable[[int, slice, Integers, Integers], Integers]
+"""Decoded residuals in sixteenths of a step, for a layer, its channels, and means and scales of latents."""
+
+
+def digest(parts: list[npt.NDArray[Any]]) -> bytes:
+    """CRC-32C of a layer's decoded integers: hyper-latents as int16, latents as int32, little-endian."""
+    crc = google_crc32c.Checksum()
+    for part, kind in zip(parts, ["<i2", "<i4"][-len(parts) :], strict=True):
+        crc.update(np.ascontiguousarray(part).astype(kind).tobytes())
+    return bytes(crc.digest())[::-1]
+
+
+class Walk:
+    """Networks, tables and quantiser of a model at one rate level.
+
+    Parameters
+    ----------
+    model : Model
+        Networks and tables.
+    level : int
+        Rate level, 0 .. 256 * (anchors - 1).
+    """
+
+    def __init__(self, model: Model, level: int) -> None:
+        tables = model.entropy
+        self.model, self.level = model, level
+        self.shape = model.shape
+        self.mean_log2 = integer_row(tables.mean_log2, level)
+        self.scale_offset = integer_row(tables.scale_offset, level)
+        self.hyper_log2 = integer_row(tables.hyper_log2, level)
+        anchor = (level + STEPS // 2) // STEPS
+        self.rule: Rule = Scalar(tables.y_tables)
+        if tables.y_shrink is not None:
+            self.rule = Trellis(tables.y_tables, tables.y_shrink)
+        self.optional = set(range(1, len(model.layers))) if tables.y_shrink is not None else set()
+        """Layers whose latents are 0, and not their means, where they hold no symbol."""
+        self.z_tables = model.hyper_tables(anchor)
+        self.z_coded = model.hyper_coded(anchor)
+        self.steps = 2.0 ** (integer_row(model.gain_log2, level) / STEPS)
+        """Quantiser steps in a unit of each latent channel, float64, encoder only."""
+
+    @torch.inference_mode()
+    def through(
+        self, z_symbols: npt.NDArray[Any], size: tuple[int, ...], source: Source, absent: set[int]
+    ) -> npt.NDArray[Any]:
+        """Go through the groups: integer means and table indexes, symbols from `source`, decoded latents.
+
+        Groups of layers that are `absent` have latents of 0.
+        """
+        nets, powers = self.model.entropy.networks, self.model.entropy.powers
+        z = times_power(torch.from_numpy(z_symbols)[None], -self.hyper_log2, powers, extra_bits=4)
+        features = nets.h_s(z.clamp(-CONTEXT_MAX, CONTEXT_MAX).float())[:, :, : size[0], : size[1]]
+        y_hat = np.zeros((self.shape.channels, *size), dtype=np.int64)
+        seen = features.new_zeros((1, self.shape.channels, *size))
+        last = max(set(range(len(self.model.layers))) - absent)
+        for group, (head, start, count) in enumerate(
+            zip(nets.heads, self.shape.starts, self.shape.groups, strict=True)
+        ):
+            part, layer = slice(start, start + count), self.model.layer_of(group)
+            if layer > last:
+                break
+            if layer in absent:
+                continue
+            context = torch.cat((features, seen[:, self.shape.context(group)]), dim=1)
+            mean_code, log_code = (t.long() for t in head(context))
+            mean = times_power(mean_code, self.mean_log2[part], powers, extra_bits=-1)
+            index = self._scale_index(log_code, part)
+            flat = (count, size[0] * size[1])
+            values = source(layer, part, mean[0].numpy().reshape(flat), index[0].numpy().reshape(flat))
+            y_hat[part] = values.reshape(count, *size) + mean[0].numpy()
+            decoded = torch.from_numpy(y_hat[part])[None]
+            seen[:, part] = times_power(decoded, -self.mean_log2[part], powers).clamp(
+                -CONTEXT_MAX, CONTEXT_MAX
+            )
+        return y_hat
+
+    def _scale_index(self, log_code: Tensor, part: slice) -> Tensor:
+        """Table index: round(5/32 * (log_code + offset)) + 16, within 0..63."""
+        log2 = log_code + torch.from_numpy(self.scale_offset[part])[:, None, None]
+        return (((log2 * SCALE_STEPS + 16) >> 5) + SCALE_ZERO).clamp(0, SCALES - 1)
+
+    def z_index(self, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        """Table of each hyper-latent that is coded: its channel."""
+        channels = np.flatnonzero(self.z_coded)
+        return np.broadcast_to(channels[:, None, None], (channels.size, *shape[1:]))
+
+    def layer_digest(self, layer: int, z_symbols: npt.NDArray[Any], y_hat: npt.NDArray[Any]) -> bytes:
+        """:func:`digest` of a layer."""
+        part = y_hat[self.model.layer_channels(layer)]
+        return digest([z_symbols, part] if layer == 0 else [part])
+
+
+assert FRACTION == 16  # the shifts above rely on it
