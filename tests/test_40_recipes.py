@@ -337,6 +337,10 @@ def test_a_wrong_file_is_one_error_that_names_file_and_key(tmp_path: Path, text:
     assert "wrong.toml" in caught.value.message and "\n" not in caught.value.message
 
 
+def test_the_default_is_what_its_configuration_says() -> None:
+    assert config.default() == config.load(CONFIGS / "lapped16.toml", id="")
+
+
 def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(SarcError, match=r"cannot read .*none\.toml") as caught:
         config.load(tmp_path / "none.toml")
@@ -346,12 +350,11 @@ def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
 SHIPPED = {
     "baseline-16x-notes": ("notes", "plain", (16,)),
     "baseline-16x-rd": ("rate-distortion", "plain", (16,)),
-    "lapped16": ("rate-distortion", "lapped", (16, 32, 80)),
+    "lapped16": ("rate-distortion", "lapped", (16, 16, 32, 64, 128)),
     "resnet-full-16x-rd": ("rate-distortion", "residual", (16,)),
     "resnet-lite-16x-notes": ("notes", "residual", (16,)),
     "resnet-lite-16x-rd": ("rate-distortion", "residual", (16,)),
     "resnet-lite-8x-rd": ("rate-distortion", "residual", (16, 16)),
-    "scalable16": ("rate-distortion", "lapped", (16, 16, 32, 64, 128)),
 }
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -164,7 +165,8 @@ def _settings(config: Path | None, device: Device, **options: object) -> Setting
     given["device"] = pick_device(device)
     if config is not None:
         return configuration.load(config, **given)
-    return configuration.checked(configuration.Settings(**given), "options")  # type: ignore[arg-type]
+    given.setdefault("bf16", given["device"] == "cuda")  # slow on most CPUs
+    return configuration.checked(replace(configuration.default(), **given), "options")  # type: ignore[arg-type]
 
 
 def _check(settings: Settings, output: Path, export: Path | None, *, overwrite: bool) -> None:

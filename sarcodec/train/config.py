@@ -116,6 +116,15 @@ RANGES = {
 """Least and greatest value of a setting."""
 
 
+FLAGSHIP = Shape(groups=(16, 16, 32, 64, 128), deep_blocks=1, anchors=7, quantiser="trellis")
+"""Sizes of the default model."""
+
+
+def default() -> Settings:
+    """What trains the default model; `configs/lapped16.toml` says the same."""
+    return Settings(lr=5e-4, hard_from=0.65, prefix_share=0.15, respeckle=0.3, bf16=True, shape=FLAGSHIP)
+
+
 def load(path: Path, **overrides: object) -> Settings:
     """Settings from a configuration file.
 
