@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from sarcodec.cli import console, main, reference
 from sarcodec.cli.guard import EXIT_CODES
 from sarcodec.io.simulated import write_scene
 from sarcodec.simulate import SceneSpec
-from sarcodec.train.config import Settings
+from sarcodec.train.config import default
 
 ROOT = Path(__file__).parents[1]
 WIDTH, HEIGHT = 200, 136
@@ -295,7 +296,7 @@ class FakeLoop:
     """Stands in for `sarcodec.train.loop`, which takes long to import and longer to run."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[Path, Settings, float]] = []
+        self.calls: list[tuple[Path, object, float]] = []
 
     def train(self, data: Path, out: Path, settings: Any, *, max_minutes: float, progress: Any) -> int:
         self.calls.append((data, settings, max_minutes))
@@ -340,7 +341,7 @@ def test_train_packs_a_folder_once_and_draws_curves(
     assert "1 scenes -> " in first.out
     assert first.out.endswith(f"{out}  step 20 of 20  0.250 bpp  RMSE 1.500 dB\n")
     assert "remove it to pack" in second.out
-    wanted = Settings(steps=20, batch=2, crop=128, lr=1e-3, seed=4, device="cpu", bf16=True)
+    wanted = replace(default(), steps=20, batch=2, crop=128, lr=1e-3, seed=4, device="cpu", bf16=True)
     assert loop.calls == [(out / "scenes.npy", wanted, 2), (out / "scenes.npy", wanted, np.inf)]
     assert (out / "curves.png").read_bytes()[:4] == b"\x89PNG"
 
