@@ -200,6 +200,23 @@ def test_info_is_readable(run: Run, coded: Path) -> None:
         assert part in text
 
 
+def test_info_names_a_mask_that_was_not_declared(run: Run, scene: Path, tmp_path: Path) -> None:
+    with rasterio.open(scene) as source:
+        values, profile = source.read(1), source.profile
+    values[:34, :] = 2
+    with rasterio.open(tmp_path / "sea.tif", "w", **profile) as target:
+        target.write(values, 1)
+    assert run("encode", tmp_path / "sea.tif", "-j", "1").code == 0
+    (band,) = run("info", tmp_path / "sea.sarc", "--json").document["bands"]
+    assert band["masked"] == [{"value": 2, "share": 0.25}]
+    assert "value 2 marks masked areas, 25.0 % of the pixels" in run("info", tmp_path / "sea.sarc").out
+    assert run("decode", tmp_path / "sea.sarc", "-o", tmp_path / "back.tif", "-j", "1").code == 0
+    with rasterio.open(tmp_path / "back.tif") as source:
+        assert ((source.read(1) == 2) == (values == 2)).all()
+    damaged(tmp_path / "sea.sarc", tmp_path / "bad.sarc")
+    assert run("info", tmp_path / "bad.sarc").code == 0
+
+
 def test_test_prints_ok_for_every_whole_file(run: Run, coded: Path) -> None:
     done = run("test", coded, coded)
     assert (done.code, done.err) == (0, "")
