@@ -142,7 +142,8 @@ class LatentCoder:
     def decode(self, layers: tuple[bytes, ...], size: tuple[int, int]) -> npt.NDArray[Any]:
         """Decoded latents, int64, shape (channels, h, w), in sixteenths of a quantiser step.
 
-        A layer given as ``b""`` has all symbols zero: its latents are their predicted means.
+        A layer given as ``b""`` has all symbols zero: its latents are their predicted means. Of fewer layers
+        than the model has, only the latents of those are decoded: none depends on later ones.
 
         Raises
         ------
@@ -170,7 +171,7 @@ class LatentCoder:
                 q[coded] = stream.get(index[coded], self.y_tables)
             return q
 
-        y_hat = self._walk(z_symbols, size, source)
+        y_hat = self._walk(z_symbols, size, source, len(layers))
         for layer, stored in enumerate(layers):
             if stored and stored[:DIGEST_BYTES] != self._digest(layer, z_symbols, y_hat):
                 raise ChecksumError(f"the latents of layer {layer} are not those the encoder had")
@@ -182,8 +183,12 @@ class LatentCoder:
         z_symbols: npt.NDArray[Any],
         size: tuple[int, int],
         source: Callable[[int, slice, npt.NDArray[Any], npt.NDArray[Any]], npt.NDArray[Any]],
+        layers: int | None = None,
     ) -> npt.NDArray[Any]:
-        """Go through the groups: integer means and table indexes, symbols from `source`, decoded latents."""
+        """Go through the groups of the first `layers` layers, or of all.
+
+        Integer means and table indexes, symbols from `source`, decoded latents.
+        """
         nets, powers = self.model.entropy.networks, self.model.entropy.powers
         z = times_power(torch.from_numpy(z_symbols)[None], -self.hyper_log2, powers, extra_bits=4)
         features = nets.h_s(z.clamp(-CONTEXT_MAX, CONTEXT_MAX).double())[:, :, : size[0], : size[1]]
@@ -191,6 +196,8 @@ class LatentCoder:
         for group, (head, start, count) in enumerate(
             zip(nets.heads, self.shape.starts, self.shape.groups, strict=True)
         ):
+            if layers is not None and self.model.layer_of(group) >= layers:
+                break
             part = slice(start, start + count)
             mean_code, log_code = (t.long() for t in head(context))
             mean = times_power(mean_code, self.mean_log2[part], powers, extra_bits=-1)
