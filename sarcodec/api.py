@@ -257,6 +257,7 @@ def decode(
     base_only: bool = False,
     allow_partial: bool = False,
     unbiased: bool = False,
+    reduce: int = 1,
     model: str | None = None,
     device: str = "auto",
     jobs: int | None = None,
@@ -281,6 +282,8 @@ def decode(
     unbiased : bool
         Apply the gains of a file that was encoded with `radiometry`: pixels then estimate mean power, and a
         tag says so. A tile whose gains are damaged counts as damaged.
+    reduce : int
+        2, 4, 8 or 16: one pixel for so many a side, see :meth:`SarcDataset.read`; a tag says so.
     creation_options : mapping, optional
         GDAL creation options of the GeoTIFF.
     limits : Limits
@@ -302,6 +305,11 @@ def decode(
     with open_dataset(src, jobs=jobs, limits=limits, unbiased=unbiased, **chosen) as coded, threads_kept():
         part = coded.check_window(window)
         meta = coded.meta if window is None else coded.meta.cropped(part)
+        decoder, part = coded.reduced(reduce, part)
+        if reduce != 1:
+            from sarcodec import reduced
+
+            meta = reduced.marked(meta, reduce)
         if unbiased:
             from sarcodec import gain
 
@@ -310,12 +318,12 @@ def decode(
         target = RasterSink(out, meta, overwrite=overwrite, options=creation_options)
         damaged: tuple[DamagedTile, ...] = ()
         if allow_partial:
-            damaged = tuple(sorted(inspect(coded.decoder, part, bands, progress)))
+            damaged = tuple(sorted(inspect(decoder, part, bands, progress)))
         if damaged:
             meta = marked(meta, coded.fill, damaged)
             target = RasterSink(out, meta, overwrite=overwrite, options=creation_options)
         with target as sink:
-            for band, piece, values in coded.decoder.strips(part, bands, progress):
+            for band, piece, values in decoder.strips(part, bands, progress):
                 place = Window(piece.col - part.col, piece.row - part.row, piece.width, piece.height)
                 sink.write(band + 1, values, place)
         return DecodeReport(meta, damaged)

@@ -10,7 +10,7 @@ import numpy as np
 
 from sarcodec.bitstream.header import Header
 from sarcodec.errors import UsageError
-from sarcodec.invalid import native_nodata
+from sarcodec.invalid import InvalidPalette, native_nodata
 from sarcodec.metadata import RasterMeta
 from sarcodec.types import Scale, TileGrid, Window
 
@@ -38,7 +38,7 @@ def fill_value(header: Header, nodata: float | None) -> Any:
     """The value of pixels that are lost, in the native dtype: one that no valid pixel has.
 
     The declared nodata value where pixels can hold it; else NaN, for integers 0 on linear scales, and on the
-    dB scale the first of smallest, largest, and further values that lies outside every band's range.
+    dB scale the first of smallest and largest that lies outside every band's range and marks no masked area.
 
     Raises
     ------
@@ -55,8 +55,9 @@ def fill_value(header: Header, nodata: float | None) -> Any:
         return dtype.type(0)
     info = np.iinfo(dtype)
     low, high = min(band.vmin for band in header.bands), max(band.vmax for band in header.bands)
+    masked = {value for band in header.bands for value in InvalidPalette(dtype, band.palette).values.tolist()}
     for value in (int(info.min), int(info.max)):
-        if not low <= value <= high:
+        if not low <= value <= high and value not in masked:
             return dtype.type(value)
     raise UsageError(
         f"no {dtype} value is left to mark damaged pixels with: all of them may be valid",

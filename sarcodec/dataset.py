@@ -17,6 +17,7 @@ from sarcodec.types import Window
 
 if TYPE_CHECKING:
     from sarcodec.damage import DamagedTile
+    from sarcodec.decoder import Decoder
 
 PathLike = str | os.PathLike[str]
 Tick = Callable[[str, int, int], None]
@@ -47,6 +48,7 @@ class SarcDataset:
         from sarcodec.model.runtime import pick_device
 
         self.name = name
+        self._reduced: dict[int, Decoder] = {}
         self._file = file
         self.decoder = Decoder(
             file,
@@ -99,7 +101,11 @@ class SarcDataset:
         return part
 
     def read(
-        self, band: int | None = None, *, window: Window | tuple[int, int, int, int] | None = None
+        self,
+        band: int | None = None,
+        *,
+        window: Window | tuple[int, int, int, int] | None = None,
+        reduce: int = 1,
     ) -> npt.NDArray[Any]:
         """Decode a window.
 
@@ -109,6 +115,9 @@ class SarcDataset:
             Counted from 1; all bands where left out.
         window : Window, tuple or rasterio window, optional
             (col, row, width, height); the whole raster where left out.
+        reduce : int
+            2, 4, 8 or 16: one pixel for so many a side, the mean of their decibels, in a part of the time.
+            `window` is in pixels of the raster all the same, its edges multiples of this or the raster's own.
 
         Returns
         -------
@@ -124,8 +133,19 @@ class SarcDataset:
         from sarcodec.model.runtime import threads_kept
 
         with threads_kept():
-            values = self.decoder.read(self.check_window(window), bands)
+            decoder, part = self.reduced(reduce, self.check_window(window))
+            values = decoder.read(part, bands)
         return values if band is None else values[0]
+
+    def reduced(self, factor: int, window: Window) -> tuple[Decoder, Window]:
+        """What decodes at this fraction of the resolution, and the window in its pixels."""
+        if factor == 1:
+            return self.decoder, window
+        from sarcodec.reduced import ReducedDecoder, reduced_window
+
+        if factor not in self._reduced:
+            self._reduced[factor] = ReducedDecoder(self.decoder, factor)
+        return self._reduced[factor], reduced_window(window, factor, self.meta.width, self.meta.height)
 
     def verify(self, progress: Tick = silent) -> int:
         """Check every checksum and digest; returns how many tiles were checked, all bands counted."""

@@ -27,7 +27,7 @@ from sarcodec.model.runtime import one_thread
 from sarcodec.model.transforms import STRIDE
 from sarcodec.parallel import ordered_map
 from sarcodec.tile import latent_window, native_values, synthesise_tile
-from sarcodec.types import Window
+from sarcodec.types import TileGrid, Window
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +115,10 @@ class Decoder:
     """Damaged tiles met so far, and what is wrong with each."""
     gain_layer: int | None
     """Number of the gain grid among the layers, None without one."""
+    grid: TileGrid
+    """Tiles of the raster that is returned."""
+    layers: int
+    """Layers of the model whose latents are decoded."""
 
     def __init__(
         self,
@@ -130,6 +134,7 @@ class Decoder:
     ) -> None:
         self.reader = Reader(file, limits=limits, salvage=allow_partial)
         self.header, self.limits = self.reader.header, limits
+        self.grid = self.header.grid
         self.meta = meta_of(self.header, limits)
         self.gain_layer, self.unbiased = gaingrid.layer_of(self.header), unbiased
         if unbiased:
@@ -139,7 +144,7 @@ class Decoder:
         self._quiet: dict[tuple[int, tuple[int, int]], Latents] = {}
         self.fill = fill_value(self.header, self.meta.nodata) if allow_partial else None
         self.model = model_of(self.header, name=model, device=device)
-        self.jobs, self.base_only = jobs, base_only
+        self.jobs, self.base_only, self.layers = jobs, base_only, len(self.model.layers)
         self._coders = [LatentCoder(self.model, band.level) for band in self.header.bands]
         self._palettes = [
             InvalidPalette(np.dtype(self.header.dtype), tuple(band.palette)) for band in self.header.bands
@@ -158,13 +163,13 @@ class Decoder:
         """
         band, row, col = place
         window = latent_window(self.header.grid, row, col)
-        layers = []
+        layers: list[bytes] = []
         for number, layer in enumerate(self.header.layers):
-            if layer.skippable:
+            if layer.skippable or len(layers) == self.layers:
                 continue
             wanted = layer.kind == LayerKind.BASE or not self.base_only
             layers.append(self.reader.layer_bytes(row, col, band, number) if wanted else b"")
-        layers += [b""] * (len(self.model.layers) - len(layers))  # of a file that was cut to fewer layers
+        layers += [b""] * (self.layers - len(layers))  # of a file that was cut to fewer layers
         size = (window.height, window.width)
         try:
             if not any(layers):
@@ -179,7 +184,7 @@ class Decoder:
         key = (self.header.bands[band].level, size)
         y_hat = self._quiet.get(key)
         if y_hat is None:
-            y_hat = self._coders[band].decode((b"",) * len(self.model.layers), size).astype(np.int32)
+            y_hat = self._coders[band].decode((b"",) * self.layers, size).astype(np.int32)
             y_hat.flags.writeable = False
             self._quiet = {**self._quiet, key: y_hat} if len(self._quiet) < QUIET else {key: y_hat}
         return y_hat
@@ -220,7 +225,7 @@ class Decoder:
                 for part in self._reached(place):
                     values[part] = self.fill
                 return values
-        window = self.header.grid.window(*place[1:])
+        window = self.grid.window(*place[1:])
         return np.full((window.height, window.width), self.fill, self.header.dtype)
 
     def _pixels(
@@ -288,7 +293,7 @@ class Decoder:
         band, window, values
             Parts of tiles inside `window`, row-major.
         """
-        grid = self.header.grid
+        grid = self.grid
         tiles, needed = list(grid.touching(window)), self.needed(window)
         self._check_memory(window)
         done, total = 0, len(tiles) * len(bands)

@@ -121,6 +121,25 @@ class RasterMeta:
             self, width=window.width, height=window.height, transform=transform, gcps=gcps, rpcs=rpcs
         )
 
+    def reduced(self, factor: int) -> RasterMeta:
+        """The metadata with one pixel for `factor` x `factor`: transform, GCPs and RPCs are scaled.
+
+        The last column and row may stand for fewer pixels. RPCs whose numbers are no numbers are left out.
+        """
+        transform = self.transform
+        if transform is not None:
+            a, b, c, d, e, f = transform
+            transform = (a * factor, b * factor, c, d * factor, e * factor, f)
+        gcps = tuple(replace(g, row=g.row / factor, col=g.col / factor) for g in self.gcps)
+        return replace(
+            self,
+            width=-(-self.width // factor),
+            height=-(-self.height // factor),
+            transform=transform,
+            gcps=gcps,
+            rpcs=_scaled_rpcs(self.rpcs, factor),
+        )
+
     @classmethod
     def from_chunks(
         cls,
@@ -312,6 +331,21 @@ def _moved_rpcs(rpcs: dict[str, str] | None, shifts: Mapping[str, int]) -> dict[
             return None
         moved[key] = repr(float(found[1]) - shifts[key]) + found[2]
     return moved
+
+
+def _scaled_rpcs(rpcs: dict[str, str] | None, factor: int) -> dict[str, str] | None:
+    """RPCs count pixels from the centre of the first one, unlike transforms and GCPs."""
+    if not rpcs:
+        return rpcs
+    scaled = dict(rpcs)
+    for key in {"SAMP_OFF", "LINE_OFF", "SAMP_SCALE", "LINE_SCALE"} & rpcs.keys():
+        found = _OFFSET.fullmatch(rpcs[key])
+        if not found:
+            return None
+        number = float(found[1])
+        small = (number + 0.5) / factor - 0.5 if key.endswith("_OFF") else number / factor
+        scaled[key] = repr(small) + found[2]
+    return scaled
 
 
 def _finite(text: str) -> float:

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from sarcodec import limits
 from sarcodec.errors import InputError
+from sarcodec.masked import Levels
 from sarcodec.metadata import RasterMeta
 from sarcodec.parallel import ordered_map
 from sarcodec.radiometry import BandRange, InvalidPalette, detect_scale, to_db, valid_mask
@@ -65,37 +67,63 @@ def scale_of(source: Source, wanted: Scale | None) -> Scale:
 def scan_band(
     source: Source, band: int, scale: Scale, grid: TileGrid, jobs: int, tick: Callable[[], None]
 ) -> BandScan:
-    """Read a band once.
+    """Read a band once, or twice where a masked area turns up that is not declared as nodata.
+
+    The values of such areas are in the palette as if they were nodata, see :mod:`sarcodec.masked`.
 
     Parameters
     ----------
     band : int
         Counted from 1.
     tick : callable
-        Called after each tile.
+        Called after each tile, of the first time.
 
     Raises
     ------
     InputError
         The band holds too many distinct invalid values.
     """
+    dtype = np.dtype(source.meta.dtype)
+    scan, levels = _read(source, band, scale, grid, jobs, tick, InvalidPalette(dtype))
+    room = limits.DEFAULT.invalid_values - len(scan.palette)
+    marks = InvalidPalette(dtype, tuple(sorted(levels.masked(room))))
+    if marks:
+        scan, _ = _read(source, band, scale, grid, jobs, lambda: None, marks)
+    return scan
 
-    def work(tile: tuple[int, int]) -> tuple[InvalidPalette, BandRange | None, int, float, float]:
+
+def _read(
+    source: Source,
+    band: int,
+    scale: Scale,
+    grid: TileGrid,
+    jobs: int,
+    tick: Callable[[], None],
+    marks: InvalidPalette,
+) -> tuple[BandScan, Levels]:
+    """Read a band once, taking the values in `marks` for invalid."""
+
+    def work(tile: tuple[int, int]) -> tuple[InvalidPalette, BandRange | None, int, float, float, Levels]:
         values = source.read(band, grid.window(*tile))
         valid = valid_mask(values, scale, source.meta.nodata)
+        if marks:
+            valid &= marks.class_map(values) == 0
         try:
             palette = InvalidPalette.of(values, valid)
         except InputError as error:
             raise InputError(f"band {band}: {error.message}", hint=error.hint) from error
-        db = to_db(values, scale)
-        data = (db if valid.all() else db[valid]).astype(np.float64)
-        return palette, BandRange.of(values, valid), data.size, float(data.sum()), float((data**2).sum())
+        db, whole = to_db(values, scale), bool(valid.all())
+        kept = db if whole else db[valid]
+        levels = Levels() if marks else Levels.of(values.ravel() if whole else values[valid], kept.ravel())
+        data = kept.astype(np.float64)
+        span, total, squares = BandRange.of(values, valid), float(data.sum()), float((data**2).sum())
+        return palette, span, data.size, total, squares, levels
 
     tiles = [(row, col) for row in range(grid.rows) for col in range(grid.cols)]
-    palette, span = InvalidPalette(np.dtype(source.meta.dtype)), None
+    palette, span, levels = InvalidPalette(np.dtype(source.meta.dtype)), None, Levels()
     counts, total, squares = [], 0.0, 0.0
     for part in ordered_map(work, tiles, jobs):
-        palette = palette | part[0]
+        palette, levels = palette | part[0], levels | part[5]
         span = part[1] if span is None else span if part[1] is None else span | part[1]
         counts.append(part[2])
         total, squares = total + part[3], squares + part[4]
@@ -103,4 +131,4 @@ def scan_band(
     count = sum(counts)
     mean = total / count if count else 0.0
     deviation = max(squares / count - mean**2, 0.0) ** 0.5 if count else 0.0
-    return BandScan(palette, span, mean, deviation, tuple(counts))
+    return BandScan(palette, span, mean, deviation, tuple(counts)), levels

@@ -96,8 +96,7 @@ def synthesise_tile(
     Parameters
     ----------
     latents : callable
-        Decoded latents of the tile in a given row and column, int, shape (channels, h, w); None for a
-        neighbour that matters to no pixel that is wanted, or is damaged: zeros stand in for it.
+        See :func:`gathered`.
     level : int
         Rate level of the band.
 
@@ -105,7 +104,25 @@ def synthesise_tile(
     -------
     float32 array, shape (height, width) of the tile, in network units
     """
-    region = latent_window(grid, *at, model.shape.reach)
+    y_hat, region = gathered(latents, grid, at, model.shape.reach)
+    x = model.synthesise(y_hat, level)
+    window = grid.window(*at)
+    top, left = window.row - region.row * STRIDE, window.col - region.col * STRIDE
+    return x[top : top + window.height, left : left + window.width]
+
+
+def gathered(
+    latents: Callable[[int, int], Latents | None], grid: TileGrid, at: tuple[int, int], reach: int
+) -> tuple[Latents, Window]:
+    """Latents of a tile and `reach` more on each side, and where they lie among those of the raster.
+
+    Parameters
+    ----------
+    latents : callable
+        Decoded latents of the tile in a given row and column, int, shape (channels, h, w); None for a
+        neighbour that matters to no pixel that is wanted, or is damaged: zeros stand in for it.
+    """
+    region = latent_window(grid, *at, reach)
     y_hat: Latents | None = None
     for row in range(max(0, at[0] - 1), min(grid.rows, at[0] + 2)):
         for col in range(max(0, at[1] - 1), min(grid.cols, at[1] + 2)):
@@ -120,10 +137,7 @@ def synthesise_tile(
                 y_hat = np.zeros((part.shape[0], region.height, region.width), dtype=part.dtype)
             y_hat[(slice(None), *common.inside(region))] = part[(slice(None), *common.inside(there))]
     assert y_hat is not None
-    x = model.synthesise(y_hat, level)
-    window = grid.window(*at)
-    top, left = window.row - region.row * STRIDE, window.col - region.col * STRIDE
-    return x[top : top + window.height, left : left + window.width]
+    return y_hat, region
 
 
 def native_values(

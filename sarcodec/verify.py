@@ -45,8 +45,7 @@ def verify(decoder: Decoder, tick: Tick) -> int:
 def _inspect(
     decoder: Decoder, window: Window, bands: Sequence[int], tick: Tick, *, gains: bool
 ) -> list[Found]:
-    grid = decoder.header.grid
-    shown = set(grid.touching(window))
+    shown = set(decoder.grid.touching(window))
     places = [(band, *at) for at in decoder.needed(window) for band in bands]
 
     def work(place: Place) -> FormatError | None:

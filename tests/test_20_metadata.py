@@ -221,3 +221,36 @@ def test_text_that_is_not_plain_ascii_json_is_refused(text: bytes) -> None:
     packed = packer.compress(text) + packer.flush()
     with pytest.raises(FormatError, match="TEXT chunk"):
         unpack_text(packed)
+
+
+@given(raster_metas(), st.sampled_from([2, 4, 8, 16]))
+def test_a_reduced_raster_lies_where_the_whole_one_does(meta: RasterMeta, factor: int) -> None:
+    small = meta.reduced(factor)
+    assert small.width == math.ceil(meta.width / factor) and small.height == math.ceil(meta.height / factor)
+    if meta.transform is not None and all(map(math.isfinite, meta.transform)):
+        assert small.transform is not None
+        (a, b, c, d, e, f), (a2, b2, c2, d2, e2, f2) = meta.transform, small.transform
+        # Reduced pixel (col 3, row 2) begins where pixel (3 factor, 2 factor) does.
+        x, y = a * 3 * factor + b * 2 * factor + c, d * 3 * factor + e * 2 * factor + f
+        assert a2 * 3 + b2 * 2 + c2 == pytest.approx(x, nan_ok=True)
+        assert d2 * 3 + e2 * 2 + f2 == pytest.approx(y, nan_ok=True)
+    assert [(g.row * factor, g.col * factor) for g in small.gcps] == [(g.row, g.col) for g in meta.gcps]
+    assert (small.crs, small.nodata, small.bands) == (meta.crs, meta.nodata, meta.bands)
+
+
+def test_rpcs_of_a_reduced_raster_give_the_middle_of_each_block() -> None:
+    rpcs = {"LINE_OFF": "1500 pixels", "SAMP_OFF": "800", "LINE_SCALE": "1501", "SAMP_SCALE": "801 pixels"}
+    meta = RasterMeta(1600, 3000, 1, "uint16", rpcs=rpcs | {"LAT_OFF": "47.5"})
+    small = meta.reduced(4).rpcs
+    assert small is not None and small["LAT_OFF"] == "47.5"
+    for name in ("LINE", "SAMP"):
+        before, after = (
+            [float(r[f"{name}_{k}"].split()[0]) for k in ("OFF", "SCALE")] for r in (rpcs, small)
+        )
+        for where in (-0.7, 0.0, 0.3):  # what the rational functions give
+            source, reduced = (off + scale * where for off, scale in (before, after))
+            # RPCs count from the middle of the first pixel: corners of both rasters lie 0.5 before it.
+            assert (reduced + 0.5) * 4 == pytest.approx(source + 0.5)
+    assert small["LINE_OFF"].endswith(" pixels")
+    assert replace(meta, rpcs=rpcs | {"LINE_OFF": "about 3"}).reduced(2).rpcs is None
+    assert RasterMeta(9, 9, 1, "uint8").reduced(2).rpcs is None

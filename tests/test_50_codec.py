@@ -484,3 +484,16 @@ def test_no_band_drops_out_of_the_estimate_of_many() -> None:
     bands = np.stack([power((96, 96), n, looks=1.0 + 9 * (n % 2)) for n in range(12)])
     data = encode_array(bands, bpp=0.4, scale="power", jobs=1)
     assert 8 * len(data) / bands.size == pytest.approx(0.4, rel=0.02)
+
+
+@pytest.mark.parametrize("quality", [5, 95])
+def test_an_undeclared_mask_comes_back_exactly_and_costs_what_a_declared_one_does(quality: float) -> None:
+    values = dn((300, 280), 4)
+    sea = np.add.outer(np.arange(300), np.arange(280)) < 250
+    declared = coded(np.where(sea, 0, values).astype(np.uint16), quality=quality, scale="dn", nodata=0)
+    values[sea] = 1
+    file = coded(values, quality=quality, scale="dn")
+    back = decode_bytes(file, TOY)[0]
+    assert (back[sea] == 1).all() and (back[~sea] >= values[~sea].min()).all()
+    assert np.array_equal(back[~sea], decode_bytes(declared, TOY)[0][~sea])
+    assert abs(len(file) - len(declared)) < 20

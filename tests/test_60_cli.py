@@ -154,6 +154,38 @@ def test_a_window_is_the_crop_of_the_whole(run: Run, coded: Path, tmp_path: Path
         assert np.abs(part.read(1) - crop).max() <= 1
 
 
+def test_an_overview_has_means_of_decibels_and_lies_where_the_scene_does(
+    run: Run, coded: Path, tmp_path: Path
+) -> None:
+    run("decode", coded, "-o", tmp_path / "b.tif", "-j", "1")
+    done = run(
+        "decode", coded, "-o", tmp_path / "o.tif", "--reduce", "4", "--window", "20,8,180,128", "--json"
+    )
+    assert (done.code, done.document["reduce"]) == (0, 4)
+    with rasterio.open(tmp_path / "b.tif") as whole, rasterio.open(tmp_path / "o.tif") as small:
+        assert small.shape == (32, 45) and small.dtypes == whole.dtypes and small.nodata == whole.nodata
+        left, bottom, right, top = whole.bounds
+        assert small.bounds == (left + 200, bottom, right, top - 80)  # pixels of 10 m
+        assert small.res == (40, 40)
+        assert small.crs == whole.crs
+        assert small.tags(ns="SARCODEC")["REDUCED"] == "mean of decibels over 4 x 4 pixels"
+        pixels = whole.read(1)[8:136, 20:200].reshape(32, 4, 45, 4)
+        inner = (pixels > 0).all((1, 3))
+        means = 20 * np.log10(np.maximum(pixels, 1).astype(float)).mean((1, 3))
+        found = small.read(1)
+        assert np.abs(20 * np.log10(found[inner].astype(float)) - means[inner]).max() < 0.5
+        assert np.array_equal(found > 0, 2 * (pixels > 0).sum((1, 3)) >= 16)
+
+
+def test_an_overview_of_a_window_that_cuts_blocks_is_refused(run: Run, coded: Path, tmp_path: Path) -> None:
+    done = run("decode", coded, "-o", tmp_path / "o.tif", "--reduce", "8", "--window", "4,8,64,64")
+    assert done.code == 2
+    assert "Give 0,8,72,64." in done.err
+    assert list(tmp_path.iterdir()) == []
+    done = run("decode", coded, "-o", tmp_path / "o.tif", "--reduce", "3")
+    assert done.code == 2
+
+
 def test_base_only_is_another_and_smoother_picture(run: Run, coded: Path, tmp_path: Path) -> None:
     run("decode", coded, "-o", tmp_path / "b.tif")
     run("decode", coded, "-o", tmp_path / "base.tif", "--base-only")
@@ -199,6 +231,23 @@ def test_info_is_readable(run: Run, coded: Path) -> None:
     text = run("info", coded).out
     for part in ("EPSG:32632", "200 x 136", "lapped16, installed", "VV, ", "enhancement", "overhead"):
         assert part in text
+
+
+def test_info_names_a_mask_that_was_not_declared(run: Run, scene: Path, tmp_path: Path) -> None:
+    with rasterio.open(scene) as source:
+        values, profile = source.read(1), source.profile
+    values[:34, :] = 2
+    with rasterio.open(tmp_path / "sea.tif", "w", **profile) as target:
+        target.write(values, 1)
+    assert run("encode", tmp_path / "sea.tif", "-j", "1").code == 0
+    (band,) = run("info", tmp_path / "sea.sarc", "--json").document["bands"]
+    assert band["masked"] == [{"value": 2, "share": 0.25}]
+    assert "value 2 marks masked areas, 25.0 % of the pixels" in run("info", tmp_path / "sea.sarc").out
+    assert run("decode", tmp_path / "sea.sarc", "-o", tmp_path / "back.tif", "-j", "1").code == 0
+    with rasterio.open(tmp_path / "back.tif") as source:
+        assert ((source.read(1) == 2) == (values == 2)).all()
+    damaged(tmp_path / "sea.sarc", tmp_path / "bad.sarc")
+    assert run("info", tmp_path / "bad.sarc").code == 0
 
 
 def test_test_prints_ok_for_every_whole_file(run: Run, coded: Path) -> None:

@@ -54,6 +54,7 @@ def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
     """Everything ``info`` knows of an open file, as ``--json`` prints it."""
     from sarcodec import zoo
     from sarcodec.bitstream import gaingrid
+    from sarcodec.cli.masks import masked
     from sarcodec.metadata import RasterMeta
 
     header = reader.header
@@ -75,7 +76,10 @@ def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
         "radiometry": gaingrid.layer_of(header) is not None,
         "georeferencing": _georeferencing(meta),
         "tags": meta.tags,
-        "bands": _bands(header, meta),
+        "bands": [
+            {**band, "masked": areas}
+            for band, areas in zip(_bands(header, meta), masked(reader, meta), strict=True)
+        ],
         "tiles": {"side": header.tile_side, "rows": reader.grid.rows, "columns": reader.grid.cols},
         "model": {
             "id": header.model.id,
@@ -188,6 +192,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         span = f"{band['valid_min']:g} to {band['valid_max']:g}, mean {band['offset_db']:.2f} dB"
         value = f"{name}{span}, level {band['level']}, invalid values: {invalid}"
         rows.append((f"band {number}", value))
+        rows += [("", _masked(area)) for area in band["masked"]]
     for number, layer in enumerate(facts["layers"]):
         share = 100 * layer["bytes"] / facts["bytes"]
         kind = layer["kind"] + (f", {layer['channels']} channels" if layer["channels"] else "")
@@ -204,6 +209,12 @@ def _meaning(facts: dict[str, Any]) -> str:
     if facts["radiometry"]:
         return f"decode gives {facts['meaning']} values, decode --unbiased mean power"
     return f"decode gives {facts['meaning']} values; there is no gain grid for --unbiased"
+
+
+def _masked(area: dict[str, Any]) -> str:
+    """What is said of a masked area that was not declared."""
+    share = "an unknown part" if area["share"] is None else f"{100 * area['share']:.1f} %"
+    return f"value {area['value']:g} marks masked areas, {share} of the pixels, kept exactly"
 
 
 def _place(geo: dict[str, Any]) -> str:

@@ -168,6 +168,7 @@ class LatentCoder(Walk):
 
         A layer given as ``b""`` has all symbols zero: its latents are their predicted means, with a trellis
         0 in any layer but the base.
+        Of fewer layers than the model has, only the latents of those are decoded: none depends on later ones.
 
         Raises
         ------
@@ -190,8 +191,8 @@ class LatentCoder(Walk):
             symbols = np.zeros_like(index) if stream is None else self.rule.read(stream, index, coded)
             return self.rule.values(symbols, coded)
 
-        absent = {n for n in self.optional if not layers[n]}
-        y_hat = self.through(z_symbols, size, source, absent)
+        absent = {n for n in self.optional if n >= len(layers) or not layers[n]}
+        y_hat = self.through(z_symbols, size, source, absent, len(layers))
         for layer, stored in enumerate(layers):
             if stored and stored[:DIGEST_BYTES] != self.layer_digest(layer, z_symbols, y_hat):
                 raise ChecksumError(f"the latents of layer {layer} are not those the encoder had")

@@ -123,13 +123,18 @@ class Model:
     @torch.inference_mode()
     def synthesise(self, y_hat: npt.NDArray[Any], level: int) -> npt.NDArray[Any]:
         """g_s: decoded latents in sixteenths of a step (C, h, w) -> (16 h, 16 w) float32, network units."""
+        y, modulation = self.dequantised(y_hat, level)
+        x: npt.NDArray[Any] = self.g_s(y, modulation)[0, 0].cpu().numpy()
+        return x
+
+    def dequantised(self, y_hat: npt.NDArray[Any], level: int) -> tuple[Tensor, Tensor | None]:
+        """What g_s takes: the first channels as floats, (1, c, h, w), and the modulation of its branch."""
         device = self.inverse_log2.device
         position = torch.tensor([level / STEPS], device=device, dtype=torch.float32)
-        scale = torch.exp2(interpolate(self.inverse_log2, position))[0, :, None, None] / 16
+        scale = torch.exp2(interpolate(self.inverse_log2, position))[0, : len(y_hat), None, None] / 16
         y = torch.from_numpy(y_hat.astype(np.float32)).to(device) * scale
         modulation = interpolate(self.g_s.get_parameter("modulate"), position) if self.g_s.branch else None
-        x: npt.NDArray[Any] = self.g_s(y[None], modulation)[0, 0].cpu().numpy()
-        return x
+        return y[None], modulation
 
 
 def digest(tensors: dict[str, Tensor], part: str, settings: dict[str, Any]) -> bytes:

@@ -189,10 +189,15 @@ class SynthesisTransform(nn.Module):
         x = self.border.correct(x)
         if self.branch:
             assert modulation is not None
-            scale, shift = modulation[:, :, None, None].chunk(2, dim=1)
-            h = self.deep(self.join(y) * (1 + scale) + shift)
-            h = F.relu(F.pixel_shuffle(self.up(F.relu(h)), 2))
-            fine = self.out(F.pad(self.wide(h), (1, 1, 1, 1)))
+            fine = self.out(F.pad(self.features(self.join(y), modulation), (1, 1, 1, 1)))
             crop = OVERLAP // 2
             x = x + from_blocks(fine, STRIDE // 2)[:, :, crop:-crop, crop:-crop]
         return x
+
+    def features(self, joined: Tensor, modulation: Tensor) -> Tensor:
+        """(B, deep, h, w) joined latents -> (B, wide, 2 h, 2 w), from which the branch makes its pixels."""
+        scale, shift = modulation[:, :, None, None].chunk(2, dim=1)
+        h = self.deep(joined * (1 + scale) + shift)
+        h = F.relu(F.pixel_shuffle(self.up(F.relu(h)), 2))
+        wide: Tensor = self.wide(h)
+        return wide

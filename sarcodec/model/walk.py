@@ -66,18 +66,25 @@ class Walk:
 
     @torch.inference_mode()
     def through(
-        self, z_symbols: npt.NDArray[Any], size: tuple[int, ...], source: Source, absent: set[int]
+        self,
+        z_symbols: npt.NDArray[Any],
+        size: tuple[int, ...],
+        source: Source,
+        absent: set[int],
+        layers: int | None = None,
     ) -> npt.NDArray[Any]:
-        """Go through the groups: integer means and table indexes, symbols from `source`, decoded latents.
+        """Go through the groups of the first `layers` layers, or of all.
 
-        Groups of layers that are `absent` have latents of 0.
+        Integer means and table indexes, symbols from `source`, decoded latents; groups of layers that are
+        `absent` have latents of 0.
         """
+        sizes = self.model.layers[:layers]
         nets, powers = self.model.entropy.networks, self.model.entropy.powers
         z = times_power(torch.from_numpy(z_symbols)[None], -self.hyper_log2, powers, extra_bits=4)
         features = nets.h_s(z.clamp(-CONTEXT_MAX, CONTEXT_MAX).float())[:, :, : size[0], : size[1]]
-        y_hat = np.zeros((self.shape.channels, *size), dtype=np.int64)
-        seen = features.new_zeros((1, self.shape.channels, *size))
-        last = max(set(range(len(self.model.layers))) - absent)
+        y_hat = np.zeros((sum(sizes), *size), dtype=np.int64)
+        seen = features.new_zeros((1, sum(sizes), *size))
+        last = max(set(range(len(sizes))) - absent)
         for group, (head, start, count) in enumerate(
             zip(nets.heads, self.shape.starts, self.shape.groups, strict=True)
         ):
