@@ -76,6 +76,14 @@ def decode(
             rich_help_panel=RASTER,
         ),
     ] = False,
+    no_targets: Annotated[
+        bool,
+        typer.Option(
+            "--no-targets",
+            help="Leave bright targets as low as smoothing made them.",
+            rich_help_panel=RASTER,
+        ),
+    ] = False,
     creation_options: Annotated[
         list[str] | None,
         typer.Option(
@@ -108,6 +116,7 @@ def decode(
             base_only=base_only,
             allow_partial=allow_partial,
             unbiased=unbiased,
+            targets=not no_targets,
             model=model,
             device=device,
             jobs=jobs,
@@ -132,6 +141,7 @@ def decode(
                 "dtype": meta.dtype,
                 "base_only": base_only,
                 "unbiased": unbiased,
+                "targets": report.targets,
                 "damaged": [asdict(tile) for tile in damaged],
                 "seconds": seconds,
             }
