@@ -2,9 +2,10 @@
 
     python benchmarks/bright_targets.py --bpp 0.2 scenes/*.tif
 
-A file without the layer, and one of the same size with it, are measured against the first band of each scene
-by the detector of `sarcodec bench`, with the scene's own number of looks. The table is Markdown on standard
-output; its last row is all scenes together: sums of counts, root mean squares over targets and over pixels.
+A file without the layer, and one of the same size with it, are measured against each band of each scene by
+the detector of `sarcodec bench`, with the band's own number of looks, or 4.4 where it has no homogeneous blocks
+to measure them on. The table is Markdown on standard output; its last row is all bands together: sums of counts,
+root mean squares over targets and over pixels.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 
 from sarcodec.api import decode_array, encode_array
-from sarcodec.bench.images import Image
+from sarcodec.bench.images import images
 from sarcodec.bench.original import Original
 from sarcodec.bitstream import targetlist
 from sarcodec.bitstream.reader import Reader
-from sarcodec.metadata import RasterMeta
-from sarcodec.metrics.targets import Targets, compare
+from sarcodec.metrics.targets import Targets, compare, detect
 from sarcodec.radiometry import to_db
-from sarcodec.types import Scale
 
 Array = npt.NDArray[Any]
+
+ENL = 4.4
+"""Looks of Sentinel-1 IW GRD, for scenes whose own are unknown."""
 
 HEAD = (
     "scene",
@@ -55,7 +56,7 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Found:
-    """What became of one scene in one file."""
+    """What became of one band in one file."""
 
     detections: int
     kept: int
@@ -73,24 +74,19 @@ class Found:
     """Of the layer, checksums included."""
 
 
-def loaded(path: Path) -> Original:
-    """The first band of a scene."""
-    with rasterio.open(path) as source:
-        values = source.read(1)
-        meta = RasterMeta(values.shape[1], values.shape[0], 1, values.dtype.name, nodata=source.nodata)
-        return Original(Image(path.stem, values, Scale(source.tags()["SCALE"]), meta))
+def targets_of(original: Original, db: Array) -> Targets:
+    """Targets of an image of a band, shape (h, w), dB."""
+    return original.targets_of(db) or detect(db, original.valid, enl=ENL)
 
 
 def measured(original: Original, wanted: Targets, bpp: float, jobs: int, *, targets: bool) -> Found:
-    """Code a scene at a rate and look for its targets."""
+    """Code a band at a rate and look for its targets."""
     image, values = original.image, original.image.values
     data = encode_array(
         values, bpp=bpp, scale=image.scale, nodata=image.meta.nodata, jobs=jobs, targets=targets
     )
     db = to_db(decode_array(data, jobs=jobs)[0], image.scale)
-    found = original.targets_of(db)
-    assert found is not None
-    change = compare(wanted, found, db)
+    change = compare(wanted, targets_of(original, db), db)
     reader = Reader(io.BytesIO(data))
     layer = targetlist.layer_of(reader.header)
     difference = (db - original.db)[original.valid].astype(np.float64)
@@ -110,7 +106,7 @@ def measured(original: Original, wanted: Targets, bpp: float, jobs: int, *, targ
 
 
 def together(parts: list[Found]) -> Found:
-    """All scenes as one."""
+    """All bands as one."""
 
     def over(value: Callable[[Found], float], weight: Callable[[Found], int]) -> float:
         return sum(weight(part) * value(part) for part in parts) / max(sum(map(weight, parts)), 1)
@@ -165,14 +161,13 @@ def main() -> None:
     print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}")
     plain: list[Found] = []
     raised: list[Found] = []
-    for path in chosen.scenes:
-        original = loaded(path)
-        if original.targets is None:
-            print(f"| {path.stem} | unknown |{' |' * (len(HEAD) - 2)}", flush=True)
-            continue
+    for image in (image for path in chosen.scenes for image in images(path)):
+        original = Original(image)
+        wanted = targets_of(original, original.db)
+        looks = f"{original.enl:.1f}" if original.enl else f"{ENL} assumed"
         for on, found in ((False, plain), (True, raised)):
-            found.append(measured(original, original.targets, chosen.bpp, chosen.jobs, targets=on))
-        print(row(path.stem, f"{original.enl:.1f}", plain[-1], raised[-1]), flush=True)
+            found.append(measured(original, wanted, chosen.bpp, chosen.jobs, targets=on))
+        print(row(image.name, looks, plain[-1], raised[-1]), flush=True)
     print(row("all", "", together(plain), together(raised)))
 
 
