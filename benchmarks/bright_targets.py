@@ -3,9 +3,9 @@
     python benchmarks/bright_targets.py --bpp 0.2 scenes/*.tif
 
 A file without the layer, and one of the same size with it, are measured against each band of each scene by
-the detector of `sarcodec bench`, with the band's own number of looks, or 4.4 where it has no homogeneous blocks
-to measure them on. The table is Markdown on standard output; its last row is all bands together: sums of counts,
-root mean squares over targets and over pixels.
+the detector of `sarcodec bench`, with the band's own number of looks, or 4.4 where it has no homogeneous
+blocks to measure them on. The table is Markdown on standard output; its last row is all bands together: sums
+of counts, root mean squares over targets and over pixels.
 """
 
 from __future__ import annotations
