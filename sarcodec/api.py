@@ -52,6 +52,8 @@ class DecodeReport:
     """Metadata of the raster that was written."""
     damaged: tuple[DamagedTile, ...] = ()
     """Tiles that are lost, where `allow_partial` was given."""
+    targets: bool = False
+    """Whether bright targets were raised."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def encode(
     scale: Scale | str | None = None,
     quantity: Quantity | str = Quantity.UNKNOWN,
     radiometry: bool | int = False,
+    targets: bool = False,
     model: str | None = None,
     device: str = "auto",
     jobs: int | None = None,
@@ -99,6 +102,8 @@ def encode(
         Measure, and store, the gains that `unbiased` decoding brings mean power back with. A number, 64, 32
         or 16, is the side in pixels of the cells they are measured on: smaller ones hold for smaller areas
         and take more bytes. Where True, each tile has 64 or, where that would not do, 32.
+    targets : bool
+        Store by how much the peaks of bright targets come back too low; decoding then raises them.
     model : str, optional
         Id of an installed model, or path of a model file.
     device : str
@@ -127,7 +132,19 @@ def encode(
     ):
         folder = partial.parent
         return _encode(
-            source, file, target, scale, quantity, model, device, jobs, progress, folder, limits, gains
+            source,
+            file,
+            target,
+            scale,
+            quantity,
+            model,
+            device,
+            jobs,
+            progress,
+            folder,
+            limits,
+            gains,
+            targets,
         )
 
 
@@ -141,6 +158,7 @@ def encode_array(
     nodata: float | None = None,
     meta: RasterMeta | None = None,
     radiometry: bool | int = False,
+    targets: bool = False,
     model: str | None = None,
     device: str = "auto",
     jobs: int | None = None,
@@ -178,7 +196,8 @@ def encode_array(
     file = io.BytesIO()
     target, gains = _target(quality, bpp, rmse_db), _checked(radiometry)
     source, quantity = ArraySource(cube, meta), Quantity.UNKNOWN
-    _encode(source, file, target, scale, quantity, model, device, jobs, silent, radiometry=gains)
+    chosen: Any = {"radiometry": gains, "targets": targets}
+    _encode(source, file, target, scale, quantity, model, device, jobs, silent, **chosen)
     return file.getvalue()
 
 
@@ -226,6 +245,7 @@ def _encode(
     folder: Path | None = None,
     limits: Limits = DEFAULT,
     radiometry: bool | int = False,  # noqa: FBT001, FBT002
+    targets: bool = False,  # noqa: FBT001, FBT002
 ) -> EncodeReport:
     from sarcodec import encoder, rate, zoo
     from sarcodec.model import modelfile
@@ -236,7 +256,7 @@ def _encode(
     model = modelfile.load(zoo.find(model_name), pick_device(device))
     wanted_scale = None if scale in (None, "auto") else _enum(Scale, scale)
     wanted = _enum(Quantity, quantity)
-    scene = encoder.survey(source, wanted_scale, wanted, threads, progress, limits, radiometry)
+    scene = encoder.survey(source, wanted_scale, wanted, threads, progress, limits, radiometry, targets)
     latents = encoder.Latents(scene, model, keep=target.quality is None, folder=folder)
     try:
         with threads_kept():
@@ -258,6 +278,7 @@ def decode(
     allow_partial: bool = False,
     unbiased: bool = False,
     reduce: int = 1,
+    targets: bool = True,
     model: str | None = None,
     device: str = "auto",
     jobs: int | None = None,
@@ -284,6 +305,9 @@ def decode(
         tag says so. A tile whose gains are damaged counts as damaged.
     reduce : int
         2, 4, 8 or 16: one pixel for so many a side, see :meth:`SarcDataset.read`; a tag says so.
+    targets : bool
+        Raise bright targets where the file says by how much, unless `base_only`: one encoded with `targets`
+        does. A tile whose list of them is damaged counts as damaged.
     creation_options : mapping, optional
         GDAL creation options of the GeoTIFF.
     limits : Limits
@@ -302,7 +326,8 @@ def decode(
     check_target(out, overwrite=overwrite)
     _check_distinct(src, out)
     chosen: Any = {"base_only": base_only, "allow_partial": allow_partial, "model": model, "device": device}
-    with open_dataset(src, jobs=jobs, limits=limits, unbiased=unbiased, **chosen) as coded, threads_kept():
+    chosen |= {"unbiased": unbiased, "targets": targets}
+    with open_dataset(src, jobs=jobs, limits=limits, **chosen) as coded, threads_kept():
         part = coded.check_window(window)
         meta = coded.meta if window is None else coded.meta.cropped(part)
         decoder, part = coded.reduced(reduce, part)
@@ -326,13 +351,14 @@ def decode(
             for band, piece, values in decoder.strips(part, bands, progress):
                 place = Window(piece.col - part.col, piece.row - part.row, piece.width, piece.height)
                 sink.write(band + 1, values, place)
-        return DecodeReport(meta, damaged)
+        return DecodeReport(meta, damaged, coded.decoder.raises)
 
 
 def decode_array(
     data: bytes,
     *,
     unbiased: bool = False,
+    targets: bool = True,
     jobs: int | None = None,
     device: str = "auto",
     model: str | None = None,
@@ -342,7 +368,8 @@ def decode_array(
 
     Parameters as for :func:`decode`.
     """
-    chosen: Any = {"jobs": jobs, "device": device, "model": model, "limits": limits, "unbiased": unbiased}
+    chosen: Any = {"jobs": jobs, "device": device, "model": model, "limits": limits}
+    chosen |= {"unbiased": unbiased, "targets": targets}
     with SarcDataset(io.BytesIO(data), "<bytes>", **chosen) as coded:
         return coded.read()
 

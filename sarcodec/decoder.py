@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from sarcodec import gain, zoo
 from sarcodec import limits as lim
-from sarcodec.bitstream import gaingrid, mask
+from sarcodec import targets as bright
+from sarcodec.bitstream import gaingrid, mask, targetlist
 from sarcodec.bitstream.header import Header
 from sarcodec.bitstream.layout import NEWER, LayerKind, Quantiser
 from sarcodec.bitstream.reader import Reader, where
@@ -104,11 +105,15 @@ class Decoder:
         Fill what damage took with :attr:`fill` instead of raising, and note the tiles in :attr:`damaged`.
     unbiased : bool
         Apply the gain grid, so that mean power is the source's; a tile whose grid is damaged is damaged.
+    targets : bool
+        Raise bright targets, where the file has them and not the base layer alone is wanted; a tile whose
+        list of them is damaged is damaged.
 
     Raises
     ------
     UsageError
-        `unbiased` is asked of a file without a gain grid, or of its base layer alone.
+        `unbiased` is asked of a file without a gain grid, of its base layer alone, or of pixels without the
+        bright targets that the gains were measured with.
     """
 
     damaged: dict[Place, str]
@@ -119,6 +124,8 @@ class Decoder:
     """Tiles of the raster that is returned."""
     layers: int
     """Layers of the model whose latents are decoded."""
+    target_layer: int | None
+    """Number of the bright targets among the layers, None without any."""
 
     def __init__(
         self,
@@ -128,6 +135,7 @@ class Decoder:
         base_only: bool = False,
         allow_partial: bool = False,
         unbiased: bool = False,
+        targets: bool = True,
         model: str | None = None,
         device: str = "cpu",
         limits: lim.Limits = lim.DEFAULT,
@@ -137,8 +145,11 @@ class Decoder:
         self.grid = self.header.grid
         self.meta = meta_of(self.header, limits)
         self.gain_layer, self.unbiased = gaingrid.layer_of(self.header), unbiased
+        self.target_layer = targetlist.layer_of(self.header)
+        self.raises = targets and not base_only and self.target_layer is not None
         if unbiased:
             _check_gains(self.gain_layer, base_only=base_only)
+            _check_targets(self.target_layer, targets=targets)
         self.allow_partial, self.damaged = allow_partial, {}
         self._mute: set[Place] = set()
         self._quiet: dict[tuple[int, tuple[int, int]], Latents] = {}
@@ -212,16 +223,34 @@ class Decoder:
         except FormatError as error:
             raise _named(error, place) from error
 
+    def raised(self, place: Place, classes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """By how much each pixel of a tile is raised for bright targets; as :meth:`gains`."""
+        assert self.target_layer is not None
+        band, row, col = place
+        body = self.reader.layer_bytes(row, col, band, self.target_layer)
+        try:
+            return bright.spread(targetlist.unpack(body, classes == 0), classes.shape)
+        except FormatError as error:
+            raise _named(error, place) from error
+
+    def _added(self, place: Place, classes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32] | None:
+        """What is added to the decoded dB of a tile, None for nothing; raises as :meth:`latents`."""
+        raised = self.raised(place, classes) if self.raises else None
+        if not self.unbiased:
+            return raised
+        gains = self.gains(place, classes)
+        return gains if raised is None else gains + raised
+
     def tile(self, place: Place, latents: Callable[[Place], Latents | None]) -> npt.NDArray[Any]:
         """Native values of a tile, given the latents around it; :attr:`fill` where damage reaches."""
         if place not in self._mute:
             try:
                 classes = self.classes(place)
-                gains = self.gains(place, classes) if self.unbiased else None
+                added = self._added(place, classes)
             except FormatError as error:
                 self._lose(place, error)
             else:
-                values = self._pixels(place, classes, latents, gains)
+                values = self._pixels(place, classes, latents, added)
                 for part in self._reached(place):
                     values[part] = self.fill
                 return values
@@ -233,7 +262,7 @@ class Decoder:
         place: Place,
         classes: npt.NDArray[np.uint8],
         latents: Callable[[Place], Latents | None],
-        gains: npt.NDArray[np.float32] | None,
+        added: npt.NDArray[np.float32] | None,
     ) -> npt.NDArray[Any]:
         number, row, col = place
         level, palette = self.header.bands[number].level, self._palettes[number]
@@ -242,15 +271,15 @@ class Decoder:
         x = synthesise_tile(
             lambda r, c: latents((number, r, c)), self.model, level, self.header.grid, (row, col)
         )
-        values = self._finish(number, x, gains)
+        values = self._finish(number, x, added)
         return palette.restore(values, classes) if classes.any() else values
 
     def _finish(
-        self, number: int, x: npt.NDArray[np.float32], gains: npt.NDArray[np.float32] | None = None
+        self, number: int, x: npt.NDArray[np.float32], added: npt.NDArray[np.float32] | None = None
     ) -> npt.NDArray[Any]:
         """Native values from network units."""
         band, palette = self.header.bands[number], self._palettes[number]
-        return native_values(x, band, self.header.scale, palette, self.meta.nodata, gains)
+        return native_values(x, band, self.header.scale, palette, self.meta.nodata, added)
 
     def _latents_or_none(self, place: Place) -> Latents | None:
         try:
@@ -357,6 +386,14 @@ def _check_gains(layer: int | None, *, base_only: bool) -> None:
         raise UsageError(
             "gains are those of all layers together, not of the base layer",
             hint="Choose one of --unbiased and --base-only.",
+        )
+
+
+def _check_targets(layer: int | None, *, targets: bool) -> None:
+    if layer is not None and not targets:
+        raise UsageError(
+            "gains are those of pixels whose bright targets are raised",
+            hint="Choose one of --unbiased and --no-targets.",
         )
 
 

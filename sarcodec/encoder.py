@@ -18,7 +18,7 @@ from sarcodec.bitstream.tile import BandRecord, TileRecord
 from sarcodec.bitstream.writer import Writer
 from sarcodec.errors import InputError, WriteError
 from sarcodec.limits import DEFAULT, Limits
-from sarcodec.measuring import Coded, with_gains
+from sarcodec.measuring import Coded, with_measured
 from sarcodec.metadata import pack_geo, pack_text
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
@@ -117,6 +117,8 @@ class Scene:
     """Whether the file gets a gain grid."""
     gain_side: int | None = None
     """Side of its cells in pixels, None where each tile has those that it needs."""
+    targets: bool = False
+    """Whether the file gets bright targets."""
 
     @property
     def pixels(self) -> int:
@@ -143,6 +145,7 @@ def survey(
     tick: Tick,
     limits: Limits = DEFAULT,
     radiometry: bool | int = False,  # noqa: FBT001, FBT002
+    targets: bool = False,  # noqa: FBT001, FBT002
 ) -> Scene:
     """First pass: scale, valid pixels, range and mean of every band."""
     meta = source.meta
@@ -159,7 +162,7 @@ def survey(
 
     scans = tuple(scan_band(source, band, chosen, grid, jobs, advance) for band in range(1, meta.count + 1))
     side = None if isinstance(radiometry, bool) else radiometry
-    return Scene(source, chosen, quantity, grid, scans, limits, radiometry is not False, side)
+    return Scene(source, chosen, quantity, grid, scans, limits, radiometry is not False, side, targets)
 
 
 def spool(latents: Latents, jobs: int, tick: Tick) -> None:
@@ -186,6 +189,8 @@ def header_of(scene: Scene, model: Model, level: int) -> Header:
         bands.append(Band(scan.mean_db, unit, level, *span, palette=scan.palette.bits))
     kinds = [LayerKind.BASE] + [LayerKind.ENHANCEMENT] * (len(model.layers) - 1)
     layers = [Layer(kind, n) for kind, n in zip(kinds, model.layers, strict=True)]
+    if scene.targets:
+        layers.append(Layer(LayerKind.BRIGHT_TARGETS, 0, skippable=True))
     if scene.gains:
         layers.append(Layer(LayerKind.GAIN_GRID, 0, skippable=True))
     return Header(
@@ -226,14 +231,14 @@ def _records(
     """Records in the order of the file: row-major tiles, bands within."""
     scene = latents.scene
     with closing(_coded(latents, model, level, jobs)) as coded:
-        if scene.gains:
-            yield from with_gains(coded, scene.source, model, header, scene.gain_side, jobs)
+        if scene.targets or scene.gains:
+            yield from with_measured(coded, scene.source, model, header, scene.gain_side, jobs)
         else:
             yield from (record for _, record, _ in coded)
 
 
 def _coded(latents: Latents, model: Model, level: int, jobs: int) -> Generator[Coded, None, None]:
-    """Records without gains; with the decoded latents where gains are to be measured."""
+    """Records of what the model codes; with the decoded latents where pixels are to be measured."""
     scene, coder = latents.scene, LatentCoder(model, level)
 
     def work(place: tuple[int, tuple[int, int]]) -> Coded:
@@ -241,7 +246,7 @@ def _coded(latents: Latents, model: Model, level: int, jobs: int) -> Generator[C
         if not tile.y.size:
             return place, BandRecord(tile.mask, (b"",) * len(model.layers)), None
         coded = coder.encode(tile.y)
-        decoded = coded.y_hat.astype(np.int32) if scene.gains else None
+        decoded = coded.y_hat.astype(np.int32) if scene.targets or scene.gains else None
         return place, BandRecord(tile.mask, coded.layers), decoded
 
     return ordered_map(work, scene.places, jobs, one_thread)

@@ -1,4 +1,4 @@
-"""Gains of all tiles, measured on what a decoder will see, tile row by tile row."""
+"""Bright targets and gains of all tiles, measured on what a decoder will see, tile row by tile row."""
 
 from __future__ import annotations
 
@@ -9,38 +9,41 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec import gain
-from sarcodec.bitstream import gaingrid
+from sarcodec import gain, targets
+from sarcodec.bitstream import gaingrid, targetlist
 from sarcodec.bitstream.header import Header
 from sarcodec.bitstream.tile import BandRecord
 from sarcodec.invalid import InvalidPalette, Values
 from sarcodec.model.modelfile import Model
 from sarcodec.model.runtime import one_thread
 from sarcodec.parallel import ordered_map
+from sarcodec.radiometry import to_db
 from sarcodec.scan import Source
 from sarcodec.tile import Latents, native_values, synthesise_tile
+from sarcodec.types import TileGrid, Window
 
 Place = tuple[int, tuple[int, int]]
 """Band (from 0), and row and column of a tile."""
 Coded = tuple[Place, BandRecord, Latents | None]
-"""A tile's record without gains and its decoded latents, None where no pixel depends on them."""
+"""A tile's record as the model codes it and its decoded latents, None where no pixel depends on them."""
 
 
-def with_gains(
+def with_measured(
     coded: Iterator[Coded], source: Source, model: Model, header: Header, side: int | None, jobs: int
 ) -> Generator[BandRecord, None, None]:
-    """Add gains to the records of tiles, in the order of the file: row-major tiles, bands within.
+    """Add the layers that the header has for them to records, in the order of the file.
 
     A tile is synthesised as the decoder will, its neighbours' latents with it, so the latents of three tile
-    rows are held: 2 bytes a pixel and band.
+    rows are held: 2 bytes a pixel and band. Gains are measured on pixels whose targets are raised.
 
     Parameters
     ----------
     side : int or None
-        Of a cell in pixels; see :func:`sarcodec.gain.measure`.
+        Of a cell of gains in pixels; see :func:`sarcodec.gain.measure`.
     """
     grid, meta, in_row = header.grid, source.meta, header.grid.cols * len(header.bands)
     palettes = [InvalidPalette(np.dtype(header.dtype), tuple(band.palette)) for band in header.bands]
+    raises, gains = targetlist.layer_of(header) is not None, gaingrid.layer_of(header) is not None
     waiting: list[tuple[Place, BandRecord]] = []
     known: dict[Place, Latents | None] = {}
 
@@ -48,16 +51,27 @@ def with_gains(
         (number, at), record = item
         band, palette = header.bands[number], palettes[number]
         values = source.read(number + 1, grid.window(*at))
-        valid, body = palette.class_map(values) == 0, b""
-        if valid.any():
-            x = synthesise_tile(lambda *near: known[number, near], model, band.level, grid, at)
+        valid = palette.class_map(values) == 0
+        if not valid.any():
+            return replace(record, layers=(*record.layers, *(b"",) * (raises + gains)))
+        x = synthesise_tile(lambda *near: known[number, near], model, band.level, grid, at)
+        bodies: list[bytes] = []
+        raised = np.zeros(valid.shape, np.float32)
 
-            def decode(gains: npt.NDArray[np.float32]) -> Values:
-                return native_values(x, band, header.scale, palette, meta.nodata, gains)
+        def decode(added: npt.NDArray[np.float32]) -> Values:
+            return native_values(x, band, header.scale, palette, meta.nodata, raised + added)
 
+        if raises:
+            around, part = _surroundings(grid, at)
+            near = source.read(number + 1, around)
+            db, data = to_db(near, header.scale), palette.class_map(near) == 0
+            listed = targets.measure(db, data, part, to_db(decode(raised), header.scale))
+            bodies.append(targetlist.pack(listed, valid))
+            raised = targets.spread(listed, valid.shape)
+        if gains:
             found = gain.measure(values, valid, header.scale, side, decode)
-            body = gaingrid.pack(found, valid)
-        return replace(record, layers=(*record.layers, body))
+            bodies.append(gaingrid.pack(found, valid))
+        return replace(record, layers=(*record.layers, *bodies))
 
     for row in range(grid.rows):
         for place, record, latents in islice(coded, 2 * in_row - len(waiting)):
@@ -66,3 +80,12 @@ def with_gains(
         yield from ordered_map(work, waiting[:in_row], jobs, one_thread)
         del waiting[:in_row]
         known = {place: latents for place, latents in known.items() if place[1][0] >= row}
+
+
+def _surroundings(grid: TileGrid, at: tuple[int, int]) -> tuple[Window, Window]:
+    """The pixels that decide what is a target in a tile, and the tile among them."""
+    tile, reach = grid.window(*at), targets.REACH
+    left, top = max(0, tile.col - reach), max(0, tile.row - reach)
+    right, bottom = min(grid.width, tile.right + reach), min(grid.height, tile.bottom + reach)
+    part = Window(tile.col - left, tile.row - top, tile.width, tile.height)
+    return Window(left, top, right - left, bottom - top), part

@@ -52,6 +52,7 @@ class ReducedDecoder(Decoder):
         # Fewer layers are read than for whole pixels: other latents, other damage.
         self._quiet: dict[tuple[int, tuple[int, int]], Latents] = {}
         self._mute: set[Place] = set()
+        self.raises = False  # a target is a matter of whole pixels, and next to nothing in a mean of decibels
         self.factor, self.full = factor, whole.grid
         width, height = (-(-side // factor) for side in (self.full.width, self.full.height))
         self.grid = TileGrid(width, height, self.full.side // factor)
@@ -63,7 +64,7 @@ class ReducedDecoder(Decoder):
         place: Place,
         classes: Classes,
         latents: Callable[[Place], Latents | None],
-        gains: npt.NDArray[np.float32] | None,
+        added: npt.NDArray[np.float32] | None,
     ) -> npt.NDArray[Any]:
         number, row, col = place
         palette = self._palettes[number]
@@ -77,7 +78,7 @@ class ReducedDecoder(Decoder):
         x = self._reduction.synthesise(y_hat, self.header.bands[number].level)
         step = STRIDE // self.factor
         top, left = window.row - region.row * step, window.col - region.col * step
-        values = self._finish(number, x[top : top + window.height, left : left + window.width], gains)
+        values = self._finish(number, x[top : top + window.height, left : left + window.width], added)
         return values if cells is None else palette.restore(values, cells)
 
     def _reached(self, place: Place) -> list[Any]:

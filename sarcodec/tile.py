@@ -146,18 +146,18 @@ def native_values(
     scale: Scale,
     palette: InvalidPalette,
     nodata: float | None,
-    gains: npt.NDArray[np.float32] | None = None,
+    added: npt.NDArray[np.float32] | None = None,
 ) -> npt.NDArray[Any]:
     """Native values of decoded valid pixels, see :func:`sarcodec.radiometry.finish`.
 
     Parameters
     ----------
     x : float32 array, shape (height, width), network units
-    gains : float32 array, same shape, optional
+    added : float32 array, same shape, optional
         dB to add before values are rounded and clamped.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # a hostile header; `finish` puts them in range
         db = x * np.float32(band.unit) + np.float32(band.offset)
-        if gains is not None:
-            db += gains
+        if added is not None:
+            db += added
     return finish(db, BandRange(band.vmin, band.vmax), scale, palette, nodata)

@@ -133,19 +133,25 @@ SCENES = (
 
 @cache
 def encoded(
-    scene: Callable[[], tuple[Array, dict[str, Any]]], path: str, radiometry: int | bool = False
+    scene: Callable[[], tuple[Array, dict[str, Any]]],
+    path: str,
+    radiometry: int | bool = False,
+    targets: bool = False,
 ) -> bytes:
     """The `.sarc` file of a scene."""
     source, options = scene()
-    return encode_array(source, jobs=1, model=path, radiometry=radiometry, **options)
+    return encode_array(source, jobs=1, model=path, radiometry=radiometry, targets=targets, **options)
 
 
-WAYS: dict[str, tuple[dict[str, Any], int | bool]] = {
-    "all layers": ({}, False),
-    "base layer": ({"base_only": True}, False),
-    "gains": ({"unbiased": True}, 16),
+WAYS: dict[str, tuple[dict[str, Any], int | bool, bool]] = {
+    "all layers": ({}, False, False),
+    "base layer": ({"base_only": True}, False, True),
+    "gains": ({"unbiased": True}, 16, False),
+    "targets": ({}, False, True),
+    "targets and gains": ({"unbiased": True}, 16, True),
+    "targets left out": ({"targets": False}, False, True),
 }
-"""How to decode, and the side of the cells of gains."""
+"""How to decode, the side of the cells of gains, and whether there are bright targets."""
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -154,8 +160,8 @@ def test_a_decoder_written_from_the_specification_agrees(
     model: Both, scene: Callable[[], tuple[Array, dict[str, Any]]], way: str
 ) -> None:
     source, options = scene()
-    chosen, radiometry = WAYS[way]
-    data = encoded(scene, model.path, radiometry)
+    chosen, radiometry, targets = WAYS[way]
+    data = encoded(scene, model.path, radiometry, targets)
     theirs = oracle.decode(data, model.oracle, **chosen)
     with SarcDataset(io.BytesIO(data), "scene", jobs=1, model=model.path, **chosen) as coded:
         ours, header = coded.read(), coded.decoder.header
@@ -194,6 +200,30 @@ def test_the_example_gains_of_the_specification_are_what_its_bytes_say() -> None
     expected = np.where(cells == ".", "0", cells).astype(float) * 2 ** int(found[2]) / 16
     gains = oracle.read_gains(bytes.fromhex(found[5]), valid)
     assert np.array_equal(gains[::side, ::side], expected)
+
+
+def test_the_example_targets_of_the_specification_are_what_its_bytes_say() -> None:
+    text = " ".join(FORMAT.read_text(encoding="utf-8").split())
+    found = re.search(
+        r"a tile of (\d+) rows of (\d+) pixels, the first (\d+) of which.+? in row (\d+), column (\d+), "
+        r".+? and in row (\d+), column (\d+), .+? the body is `([^`]+)`.+? adds (\S+) dB to its pixel",
+        text,
+    )
+    assert found is not None
+    height, width, invalid, *places = (int(number) for number in found.groups()[:7])
+    valid = np.ones((height, width), bool)
+    valid[0, :invalid] = False
+    raised = oracle.read_targets(bytes.fromhex(found[8]), valid)
+    assert raised[places[0], places[1]] == float(found[9]) == 2 * raised[places[2], places[3]]
+    assert np.count_nonzero(raised) == 9 + 6
+
+
+def test_the_specified_decoder_raises_the_targets_of_old() -> None:
+    model, data = oracle.read_model(Path(TOY)), (GOLDEN / "bright_targets.sarc").read_bytes()
+    with np.load(GOLDEN / "bright_targets.npz") as stored:
+        for on, name in ((True, "pixels"), (False, "without_targets")):
+            theirs = oracle.decode(data, model, targets=on).pixels.astype(int)
+            assert np.abs(theirs - stored[name]).max() <= 1
 
 
 def test_the_specified_decoder_gives_the_unbiased_pixels_of_old() -> None:

@@ -114,6 +114,11 @@ class Reader:
             raise FormatError(f"{name}: segments make {size} bytes, the index says {end - start}")
         return found
 
+    def layer_size(self, layer: int) -> int:
+        """Bytes of one layer (counted from 0) in all tiles and bands, checksums included."""
+        places = ((row, col) for row in range(self.grid.rows) for col in range(self.grid.cols))
+        return sum(band[1 + layer].size for at in places for band in self.segments(*at))
+
     def layer_bytes(self, row: int, col: int, band: int, layer: int) -> bytes:
         """Verified body of one layer (both counted from 0) without reading the others; b"" where empty."""
         if not 0 <= layer < len(self.header.layers):

@@ -84,6 +84,14 @@ def decode(
             rich_help_panel=RASTER,
         ),
     ] = "1",
+    no_targets: Annotated[
+        bool,
+        typer.Option(
+            "--no-targets",
+            help="Leave bright targets as low as smoothing made them.",
+            rich_help_panel=RASTER,
+        ),
+    ] = False,
     creation_options: Annotated[
         list[str] | None,
         typer.Option(
@@ -117,6 +125,7 @@ def decode(
             allow_partial=allow_partial,
             unbiased=unbiased,
             reduce=int(reduce),
+            targets=not no_targets,
             model=model,
             device=device,
             jobs=jobs,
@@ -142,6 +151,7 @@ def decode(
                 "base_only": base_only,
                 "unbiased": unbiased,
                 "reduce": int(reduce),
+                "targets": report.targets,
                 "damaged": [asdict(tile) for tile in damaged],
                 "seconds": seconds,
             }

@@ -33,6 +33,7 @@ EPILOG = epilog(
     "sarcodec encode scene.tif --bpp 0.2",
     "sarcodec encode scene.tif -q 70 -o small.sarc --overwrite",
     "sarcodec encode sigma0.tif --bpp 0.4 --radiometry",
+    "sarcodec encode port.tif --bpp 0.2 --targets",
     "sarcodec encode sigma0.tif --rmse-db 1.5 --scale power --quantity sigma0 --json",
     notes=("A target out of the model's reach takes the nearest, warns, and counts as done."),
     codes=(2, 3, 6, 7, 8, 9),
@@ -93,6 +94,14 @@ def encode(
             rich_help_panel=RASTER,
         ),
     ] = "auto",
+    targets: Annotated[
+        bool,
+        typer.Option(
+            "--targets",
+            help="Store by how much bright point targets come back too low; decode raises them.",
+            rich_help_panel=RASTER,
+        ),
+    ] = False,
     model: ModelOption = None,
     device: DeviceOption = "auto",
     jobs: JobsOption = None,
@@ -129,6 +138,7 @@ def encode(
             scale=scale,
             quantity=quantity,
             radiometry=gains,
+            targets=targets,
             model=model,
             device=device,
             jobs=jobs,
@@ -184,7 +194,7 @@ def _facts(source: str, out: Path, report: EncodeReport, limits: Limits) -> dict
     """What ``--json`` prints."""
     from sarcodec.bitstream import gaingrid
 
-    header = _header(out, limits)
+    header, targets_bpp = _stored(out, limits)
     raw = header.width * header.height * len(header.bands) * _item_bytes(header.dtype)
     stored = os.path.getsize(source) if os.path.isfile(source) else raw
     return {
@@ -201,6 +211,7 @@ def _facts(source: str, out: Path, report: EncodeReport, limits: Limits) -> dict
         "scale": report.scale.value,
         "quantity": header.quantity.value,
         "radiometry": gaingrid.layer_of(header) is not None,
+        "targets_bpp": targets_bpp,
         "model": report.model,
         "level": report.level,
         "reached": report.reached,
@@ -208,12 +219,19 @@ def _facts(source: str, out: Path, report: EncodeReport, limits: Limits) -> dict
     }
 
 
-def _header(path: Path, limits: Limits) -> Header:
-    from sarcodec.bitstream.reader import read_header
+def _stored(path: Path, limits: Limits) -> tuple[Header, float | None]:
+    """Header of the file, and bits per pixel and band that its bright targets take; None without any."""
+    from sarcodec.bitstream import targetlist
+    from sarcodec.bitstream.reader import Reader
     from sarcodec.dataset import open_file
 
     with open_file(path) as file:
-        return read_header(file, limits=limits)
+        reader = Reader(file, limits=limits)
+        header, layer = reader.header, targetlist.layer_of(reader.header)
+        if layer is None:
+            return header, None
+        pixels = header.width * header.height * len(header.bands)
+        return header, 8 * reader.layer_size(layer) / pixels
 
 
 def _item_bytes(dtype: str) -> int:

@@ -53,7 +53,7 @@ def _opened(path: Path) -> BinaryIO:
 def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
     """Everything ``info`` knows of an open file, as ``--json`` prints it."""
     from sarcodec import zoo
-    from sarcodec.bitstream import gaingrid
+    from sarcodec.bitstream import gaingrid, targetlist
     from sarcodec.cli.masks import masked
     from sarcodec.metadata import RasterMeta
 
@@ -74,6 +74,7 @@ def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
         "quantity": header.quantity.value,
         "meaning": header.meaning.value,
         "radiometry": gaingrid.layer_of(header) is not None,
+        "targets": targetlist.layer_of(header) is not None,
         "georeferencing": _georeferencing(meta),
         "tags": meta.tags,
         "bands": [
@@ -98,7 +99,8 @@ def _sizes(reader: Reader, limits: Limits) -> dict[str, Any]:
     from sarcodec.bitstream.layout import CRC, LAYER_HEAD, LayerKind
 
     header, masks, layers = reader.header, 0, [0] * len(reader.header.layers)
-    heads = [CRC.size + LAYER_HEAD.size * (layer.kind != LayerKind.GAIN_GRID) for layer in header.layers]
+    measured = (LayerKind.BRIGHT_TARGETS, LayerKind.GAIN_GRID)
+    heads = [CRC.size + LAYER_HEAD.size * (layer.kind not in measured) for layer in header.layers]
     for row in range(reader.grid.rows):
         for col in range(reader.grid.cols):
             for mask, *rest in reader.segments(row, col):
@@ -163,7 +165,12 @@ def _layers(header: Header, sizes: list[int]) -> list[dict[str, Any]]:
 
     names = {int(kind): kind.name.lower().replace("_", "-") for kind in LayerKind}
     return [
-        {"kind": names.get(layer.kind, f"unknown {layer.kind}"), "channels": layer.channels, "bytes": size}
+        {
+            "kind": names.get(layer.kind, f"unknown {layer.kind}"),
+            "channels": layer.channels,
+            "bytes": size,
+            "bpp": 8 * size / (header.width * header.height * len(header.bands)),
+        }
         for layer, size in zip(header.layers, sizes, strict=True)
     ]
 
@@ -196,7 +203,9 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     for number, layer in enumerate(facts["layers"]):
         share = 100 * layer["bytes"] / facts["bytes"]
         kind = layer["kind"] + (f", {layer['channels']} channels" if layer["channels"] else "")
-        rows.append((f"layer {number}", f"{kind}, {text(layer['bytes'])} ({share:.1f} %)"))
+        rows.append(
+            (f"layer {number}", f"{kind}, {text(layer['bytes'])} ({share:.1f} %, {layer['bpp']:.2g} bpp)")
+        )
     sizes = facts["sizes"]
     rows.append(("masks", text(sizes["masks"])))
     overhead = f"{text(sizes['overhead'])} ({facts['overhead_percent']:.2f} %)"

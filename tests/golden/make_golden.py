@@ -134,6 +134,15 @@ def gain_grid() -> Case:
     return cube, meta_of(cube, nodata=0), 50, None, Quantity.DN
 
 
+def bright_targets() -> Case:
+    cube = dn(60, 1060, 15).astype(np.uint16)[None]
+    rng = np.random.default_rng(15)
+    cube[0, rng.integers(0, 60, 40), rng.integers(0, 1060, 40)] = rng.integers(1500, 9000, 40)
+    cube[0, [20, 21, 59], [1023, 1040, 1059]] = 5000  # at the edge of a tile, and in a corner
+    cube[0, :, :20] = cube[0, 30:50, 1000:1030] = 0
+    return cube, meta_of(cube, nodata=0), 40, None, Quantity.DN
+
+
 CASES: tuple[Callable[[], Case], ...] = (
     uint16_border,
     int16,
@@ -148,10 +157,13 @@ CASES: tuple[Callable[[], Case], ...] = (
     two_tiles,
     nothing_valid,
     gain_grid,
+    bright_targets,
 )
 
 GAIN_SIDES: dict[str, int] = {"gain_grid": 32}
 """Sides of the cells of those that carry a gain grid; their unbiased pixels are kept too."""
+WITH_TARGETS = {"bright_targets"}
+"""Those that carry bright targets; their pixels without them are kept too."""
 
 
 def toy_plain() -> Case:
@@ -176,13 +188,12 @@ FAMILIES: tuple[Callable[[], Case], ...] = (toy_plain, toy_residual, toy_trellis
 """Cases coded with the model of the same name."""
 
 
-def encoded(case: Case, model: str = TOY, radiometry: bool | int = False) -> bytes:
+def encoded(case: Case, model: str = TOY, radiometry: bool | int = False, *, targets: bool = False) -> bytes:
     """The `.sarc` file of a case."""
     cube, meta, quality, scale, quantity = case
     file, target = io.BytesIO(), _target(quality, None, None)
-    _encode(
-        ArraySource(cube, meta), file, target, scale, quantity, model, "cpu", 1, silent, radiometry=radiometry
-    )
+    chosen: Any = {"radiometry": radiometry, "targets": targets}
+    _encode(ArraySource(cube, meta), file, target, scale, quantity, model, "cpu", 1, silent, **chosen)
     return file.getvalue()
 
 
@@ -218,9 +229,9 @@ def invalid_of(cube: Array, meta: RasterMeta, scale: Scale) -> Array:
     return bad if meta.nodata is None else bad | (cube == meta.nodata)
 
 
-def unbiased(path: Path, model: str) -> Array:
-    """All pixels of a file, its gains applied."""
-    with SarcDataset(io.BytesIO(path.read_bytes()), path.stem, model=model, jobs=1, unbiased=True) as coded:
+def otherwise(path: Path, model: str, **options: Any) -> Array:
+    """All pixels of a file, decoded in another way."""
+    with SarcDataset(io.BytesIO(path.read_bytes()), path.stem, model=model, jobs=1, **options) as coded:
         return coded.read()
 
 
@@ -234,14 +245,16 @@ def make_missing(folder: Path, cases: dict[Callable[[], Case], str]) -> None:
         if path.exists():
             continue
         case = make()
-        path.write_bytes(encoded(case, model, GAIN_SIDES.get(name, False)))
+        path.write_bytes(encoded(case, model, GAIN_SIDES.get(name, False), targets=name in WITH_TARGETS))
         with SarcDataset(io.BytesIO(path.read_bytes()), name, model=model, jobs=1) as coded:
             scale = coded.decoder.header.scale
             invalid = invalid_of(case[0], case[1], scale)
             bits = case[0].view(f"u{case[0].dtype.itemsize}")[invalid]
             kept = {"pixels": coded.read(), "invalid": np.packbits(invalid), "invalid_bits": bits}
             if name in GAIN_SIDES:
-                kept["unbiased"] = unbiased(path, model)
+                kept["unbiased"] = otherwise(path, model, unbiased=True)
+            if name in WITH_TARGETS:
+                kept["without_targets"] = otherwise(path, model, targets=False)
             np.savez_compressed(folder / f"{name}.npz", **kept)
             expected[name] = {
                 "header": header_fields(coded),

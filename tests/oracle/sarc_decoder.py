@@ -296,6 +296,42 @@ def _planes(cursor: Cursor, listed: list[int], shape: tuple[int, int]) -> Array:
     return out.ravel()
 
 
+# Bright targets
+
+
+def read_targets(body: bytes, valid: Array) -> Array:
+    """What bright targets add to each pixel of a tile in dB, shape of `valid`, from their body."""
+    height, width = valid.shape
+    out = np.zeros((height + 2, width + 2))
+    if not body:
+        return out[1:-1, 1:-1]
+    require(len(body) > 2, "bright targets of fewer than 3 bytes")
+    k, j, s = body[0] % 32, body[0] // 32, body[1]
+    require(k <= 24 and j <= 5 and 1 <= s <= 16, "first bytes of bright targets")
+    pixels = np.argwhere(valid).tolist()
+    bits = "".join(f"{byte:08b}" for byte in body[2:])
+    at, number, count = 0, -1, 0
+
+    def rice(low: int) -> int:
+        nonlocal at
+        ones = 0
+        while bits[at : at + 1] == "1":
+            at, ones = at + 1, ones + 1
+        require(at + 1 + low <= len(bits), "bright targets end early")
+        at += 1 + low
+        return (ones << low) + int("0" + bits[at - low : at], 2)
+
+    while "0" in bits[at:]:
+        number += rice(k) + 1
+        c, count = rice(j) + 1, count + 1
+        require(number < len(pixels) and c <= 64, "a bright target")
+        require(count <= -(-len(pixels) // 16), "too many bright targets")
+        row, col = pixels[number]
+        out[row : row + 3, col : col + 3] += c * s * np.array([[4, 5, 4], [5, 8, 5], [4, 5, 4]]) / 32
+    require(count and len(bits) - at < 8, "bits are left over")
+    return out[1:-1, 1:-1]
+
+
 # Gain grids
 
 
@@ -697,10 +733,10 @@ SYNTHESES = {"lapped": lapped, "plain": plain, "residual": residual}
 # Pixels
 
 
-def native_values(x: Array, gains: Array | float, band: Band, header: Header) -> Array:
-    """Network units and gains in dB to native values that are valid."""
+def native_values(x: Array, added: Array | float, band: Band, header: Header) -> Array:
+    """Network units, and what is added to them in dB, to native values that are valid."""
     dtype, (vmin, vmax) = header.dtype, band.span
-    db = x.astype(np.float64) * band.unit + band.offset + gains
+    db = x.astype(np.float64) * band.unit + band.offset + added
     neper = NEPER[header.scale]
     values = db if neper is None else np.exp(db / neper)
     forbidden = {v for v in band.palette.tolist() if not math.isnan(v)} | _declared(header)
@@ -758,7 +794,9 @@ class Decoded:
     """Mask classes, (bands, height, width), uint8."""
 
 
-def decode(data: bytes, model: Model, *, base_only: bool = False, unbiased: bool = False) -> Decoded:
+def decode(
+    data: bytes, model: Model, *, base_only: bool = False, unbiased: bool = False, targets: bool = True
+) -> Decoded:
     """Decode a `.sarc` file.
 
     Parameters
@@ -769,6 +807,8 @@ def decode(data: bytes, model: Model, *, base_only: bool = False, unbiased: bool
         Take the layers after the first as empty.
     unbiased : bool
         Apply the gain grid.
+    targets : bool
+        Raise bright targets.
 
     Raises
     ------
@@ -785,6 +825,7 @@ def decode(data: bytes, model: Model, *, base_only: bool = False, unbiased: bool
     require(header.quantiser == model.trellis, "quantiser is not the model's")
     grid = header.layers.index((128 + 4, 0)) if (128 + 4, 0) in header.layers else None
     require(grid is not None or not unbiased, "there is no gain grid")
+    bright = header.layers.index((128 + 3, 0)) if (128 + 3, 0) in header.layers else None
     records = read_records(data, header, cursor.at)
     shape = (len(header.bands), header.height, header.width)
     out = Decoded(np.empty(shape, header.dtype), {}, np.empty(shape, np.uint8))
@@ -792,7 +833,7 @@ def decode(data: bytes, model: Model, *, base_only: bool = False, unbiased: bool
         require(band.level <= 256 * (model.anchors - 1), "rate level")
         rows, cols = -(-header.height // 16), -(-header.width // 16)
         y_hat = np.zeros((sum(model.groups), rows, cols), np.int64)
-        gains = np.zeros((header.height, header.width))
+        added = np.zeros((header.height, header.width))
         for tile, record in enumerate(records):
             row, col = divmod(tile, header.tiles[1])
             window = header.window(row, col)
@@ -806,12 +847,14 @@ def decode(data: bytes, model: Model, *, base_only: bool = False, unbiased: bool
             y_hat[:, top : top + part.shape[1], left : left + part.shape[2]] = part
             classes = read_mask(record[number][0], extent, len(band.palette))
             out.classes[(number, *window)] = classes
+            if targets and not base_only and bright is not None:
+                added[window] += read_targets(record[number][1 + bright], classes == 0)
             if unbiased and grid is not None:
-                gains[window] = read_gains(record[number][1 + grid], classes == 0)
+                added[window] += read_gains(record[number][1 + grid], classes == 0)
         x = synthesise(model, y_hat, band.level)[: header.height, : header.width]
         classes, pixels = out.classes[number], out.pixels[number]
         if (classes == 0).any():
-            pixels[:] = native_values(x, gains, band, header)
+            pixels[:] = native_values(x, added, band, header)
         bits = pixels.view(f"u{header.dtype.itemsize}")
         for k, value in enumerate(band.palette.view(bits.dtype), start=1):
             bits[classes == k] = value

@@ -1,0 +1,148 @@
+"""The bright targets of a tile: where they are, and by how many steps each is raised. Values <-> bytes.
+
+Targets are few, so places are stored as the gaps between them in Rice's code: the invalid pixels take part
+in no gap. Everything is integers; a tile without targets takes no bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sarcodec.bitstream.header import Header
+from sarcodec.bitstream.layout import LayerKind
+from sarcodec.errors import FormatError
+
+STEPS = range(1, 17)
+"""Sizes that a step can have, in quarters of a dB."""
+LARGEST = 64
+"""Most steps by which a target is raised."""
+MOST_GAP_BITS, MOST_CODE_BITS = 24, 5
+"""Most low bits of a gap and of a code that are stored as they are."""
+SPARSE = 16
+"""Valid pixels to each target where there are most: what is denser is no list of targets."""
+_HEAD_BYTES = 2
+_LONGEST = 1 + MOST_GAP_BITS + LARGEST + MOST_CODE_BITS  # bits of a target, the ones of its gap not counted
+
+Mask = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TargetList:
+    """Targets of a tile."""
+
+    places: Integers
+    """Flat index of each target's pixel in the tile, row-major and ascending, shape (n,)."""
+    codes: Integers
+    """Steps by which each is raised, 1 to LARGEST, shape (n,)."""
+    quarters: int = 6
+    """Size of a step in quarters of a dB; one of STEPS."""
+
+
+def layer_of(header: Header) -> int | None:
+    """Number of the layer of bright targets, None without one.
+
+    One with channels is that of a newer encoder, and left out as other such layers are.
+    """
+    for number, layer in enumerate(header.layers):
+        if layer.kind == LayerKind.BRIGHT_TARGETS and layer.skippable and not layer.channels:
+            return number
+    return None
+
+
+def most(valid: Mask) -> int:
+    """Targets that a tile with these valid pixels can have, shape (h, w)."""
+    return -(-int(np.count_nonzero(valid)) // SPARSE)
+
+
+def pack(targets: TargetList, valid: Mask) -> bytes:
+    """Body of the layer of a tile.
+
+    Parameters
+    ----------
+    valid : bool array, shape (h, w)
+        Pixels of the tile that are data.
+
+    Returns
+    -------
+    bytes
+        Empty where there are no targets.
+
+    Raises
+    ------
+    FormatError
+        Too many targets, one on a pixel that is no data, or a code out of range.
+    """
+    codes = targets.codes.tolist()
+    if not codes:
+        return b""
+    if len(codes) > most(valid) or targets.quarters not in STEPS:
+        raise FormatError(f"{len(codes)} targets in steps of {targets.quarters} quarters of a dB")
+    if not 1 <= min(codes) <= max(codes) <= LARGEST:
+        raise FormatError(f"a target is raised by {min(codes)} or {max(codes)} steps, not 1 to {LARGEST}")
+    numbers = np.searchsorted(np.flatnonzero(valid), targets.places)
+    gaps = np.diff(numbers, prepend=-1) - 1
+    if not valid.ravel()[targets.places].all() or gaps.min() < 0:
+        raise FormatError("targets are out of order or on pixels that are no data")
+    over = [code - 1 for code in codes]
+    low, code_low = _shortest(gaps.tolist(), MOST_GAP_BITS), _shortest(over, MOST_CODE_BITS)
+    bits = "".join(_rice(gap, low) + _rice(e, code_low) for gap, e in zip(gaps.tolist(), over, strict=True))
+    bits += "1" * (-len(bits) % 8)
+    return bytes([low | code_low << 5, targets.quarters]) + int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+def unpack(body: bytes, valid: Mask) -> TargetList:
+    """The targets that `pack` was given.
+
+    Raises
+    ------
+    FormatError
+        `body` is no list of targets of a tile with these pixels.
+    """
+    if not body:
+        return TargetList(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    places, fewest = np.flatnonzero(valid), _HEAD_BYTES + 1
+    if len(body) < fewest or 8 * (len(body) - fewest) > places.size + most(valid) * _LONGEST:
+        raise FormatError(f"bright targets: {len(body)} bytes cannot be those of {places.size} pixels")
+    low, code_low, quarters = body[0] & 31, body[0] >> 5, body[1]
+    if low > MOST_GAP_BITS or code_low > MOST_CODE_BITS or quarters not in STEPS:
+        raise FormatError(f"bright targets: first bytes of {body[:_HEAD_BYTES].hex()} have no meaning")
+    bits = f"{int.from_bytes(body[_HEAD_BYTES:], 'big'):0{8 * (len(body) - _HEAD_BYTES)}b}"
+    numbers: list[int] = []
+    codes: list[int] = []
+    at, number = 0, -1
+    while bits.find("0", at) >= 0:
+        gap, at = _read(bits, at, low)
+        e, at = _read(bits, at, code_low)
+        number += gap + 1
+        if number >= places.size or e >= LARGEST:
+            raise FormatError(f"bright targets: pixel {number} of {places.size} raised by {e + 1} steps")
+        numbers.append(number)
+        codes.append(e + 1)
+    if len(bits) - at > 7 or not 0 < len(codes) <= most(valid):
+        raise FormatError(f"bright targets: {len(codes)} targets, and {len(bits) - at} bits left over")
+    return TargetList(places[numbers], np.array(codes, np.int64), quarters)
+
+
+def _rice(value: int, low: int) -> str:
+    """As many ones as `value` has beyond its low bits, a zero, the low bits."""
+    return "1" * (value >> low) + f"{value & ((1 << low) - 1):0{low + 1}b}"
+
+
+def _shortest(values: Iterable[int], most_bits: int) -> int:
+    """Number of low bits with which values take the fewest bits."""
+    listed = list(values)
+    return min(range(most_bits + 1), key=lambda k: sum((value >> k) + 1 + k for value in listed))
+
+
+def _read(bits: str, at: int, low: int) -> tuple[int, int]:
+    """A value at a place among the bits, and the place after it."""
+    zero = bits.find("0", at)
+    end = zero + 1 + low
+    if zero < 0 or end > len(bits):
+        raise FormatError("bright targets: they end within a target")
+    return (zero - at << low) + int(bits[zero:end], 2), end
