@@ -71,10 +71,11 @@ def test_symbols_come_back_from_a_stream(tables: Tables, seed: int, channels: in
     symbols = rule.choose(residual, index, coded)
     assert not symbols[~coded].any()
     stream = StreamEncoder()
-    stream.put(symbols[coded], rule.rows(symbols, index, coded), tables)
+    rows, values = rule.settle(symbols, index, coded)
+    stream.put(symbols[coded], rows, tables)
     decoder = StreamDecoder(stream.finish(tables), index.size)
-    assert np.array_equal(rule.read(decoder, index, coded), symbols)
-    error = np.abs(rule.values(symbols, coded) / MEAN_STEPS - residual)[coded]
+    assert np.array_equal(rule.read(decoder, index, coded), values)
+    error = np.abs(values / MEAN_STEPS - residual)[coded]
     if error.size:  # within a step, or dropped to save bits
         assert np.all(
             (error <= 1.5) | (np.abs(symbols[coded]) <= 3) | (error <= 0.02 * np.abs(residual[coded]))
@@ -99,8 +100,8 @@ def fitted(quantiser: str, noise: Array, scales: list[int]) -> dict[int, tuple[f
             deviation = np.float32(2.0 ** ((scale - SCALE_ZERO) / SCALE_STEPS))
             index = np.full(noise.shape, scale)
             symbols = rule.choose(noise * deviation, index, everywhere)
-            rows = rule.rows(symbols, index, everywhere)
-            decoded = rule.values(symbols, everywhere) / MEAN_STEPS
+            rows, values = rule.settle(symbols, index, everywhere)
+            decoded = values / MEAN_STEPS
             gain = (decoded * noise).sum() / (decoded**2).sum()  # what any synthesis learns
             error = 10 * np.log10(np.mean((gain * decoded - noise) ** 2))
             out[scale] = float(tables.cost(symbols[everywhere], rows).mean()), float(error)

@@ -157,9 +157,9 @@ class LatentCoder(Walk):
             coded = index >= self.model.first_coded
             residual = scaled[channels].reshape(index.shape) - (mean / MEAN_STEPS).astype(np.float32)
             symbols = self.rule.choose(residual, index, coded)
-            rows = self.rule.rows(symbols, index, coded)
+            rows, values = self.rule.settle(symbols, index, coded)
             groups.append(_Group(layer, symbols[coded], rows, residual[coded]))
-            return self.rule.values(symbols, coded)
+            return values
 
         return source
 
@@ -179,17 +179,22 @@ class LatentCoder(Walk):
         """
         h, w = size
         z_shape = (self.shape.hyper, -(-h // HYPER_STRIDE), -(-w // HYPER_STRIDE))
-        count = self.shape.channels * h * w + z_shape[0] * z_shape[1] * z_shape[2]
-        streams = [StreamDecoder(layer[DIGEST_BYTES:], count) if layer else None for layer in layers]
+        most = [channels * h * w for channels in self.model.layers]
+        most[0] += z_shape[0] * z_shape[1] * z_shape[2]
+        streams = [
+            StreamDecoder(layer[DIGEST_BYTES:], count) if layer else None
+            for layer, count in zip(layers, most[: len(layers)], strict=True)
+        ]
         z_symbols = np.zeros(z_shape, dtype=np.int64)
         if streams[0] is not None:
             index = self.z_index(z_shape)
             z_symbols[self.z_coded] = streams[0].get(index.ravel(), self.z_tables).reshape(index.shape)
 
         def source(layer: int, _channels: slice, _mean: Integers, index: Integers) -> Integers:
-            coded, stream = index >= self.model.first_coded, streams[layer]
-            symbols = np.zeros_like(index) if stream is None else self.rule.read(stream, index, coded)
-            return self.rule.values(symbols, coded)
+            stream = streams[layer]
+            if stream is None:
+                return np.zeros_like(index)
+            return self.rule.read(stream, index, index >= self.model.first_coded)
 
         absent = {n for n in self.optional if n >= len(layers) or not layers[n]}
         y_hat = self.through(z_symbols, size, source, absent, len(layers))

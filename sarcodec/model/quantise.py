@@ -34,16 +34,15 @@ class Rule(Protocol):
         """Symbols for residuals, 0 where not coded."""
         ...
 
-    def rows(self, symbols: Integers, index: Integers, coded: Mask) -> Integers:
-        """Table of each coded symbol, channel by channel, shape (number coded,)."""
+    def settle(self, symbols: Integers, index: Integers, coded: Mask) -> tuple[Integers, Integers]:
+        """Table of each coded symbol, channel by channel, shape (number coded,); and what symbols stand for.
+
+        The latter in sixteenths of a step, shape (channels, positions).
+        """
         ...
 
     def read(self, stream: StreamDecoder, index: Integers, coded: Mask) -> Integers:
-        """Symbols of a group from a stream."""
-        ...
-
-    def values(self, symbols: Integers, coded: Mask) -> Integers:
-        """What symbols stand for, in sixteenths of a step."""
+        """What the symbols of a group stand for, read from a stream; in sixteenths of a step."""
         ...
 
 
@@ -59,21 +58,15 @@ class Scalar:
         symbols[coded] = choose(residual[coded], index[coded], self.tables)
         return symbols
 
-    def rows(self, symbols: Integers, index: Integers, coded: Mask) -> Integers:
-        """The scale's own."""
-        del symbols
-        return np.asarray(index[coded])
+    def settle(self, symbols: Integers, index: Integers, coded: Mask) -> tuple[Integers, Integers]:
+        """The table of the scale, and whole steps."""
+        return np.asarray(index[coded]), symbols * MEAN_STEPS
 
     def read(self, stream: StreamDecoder, index: Integers, coded: Mask) -> Integers:
         """All at once."""
-        symbols = np.zeros(index.shape, np.int64)
-        symbols[coded] = stream.get(index[coded], self.tables)
-        return symbols
-
-    def values(self, symbols: Integers, coded: Mask) -> Integers:
-        """Whole steps."""
-        del coded
-        return symbols * MEAN_STEPS
+        values = np.zeros(index.shape, np.int64)
+        values[coded] = MEAN_STEPS * stream.get(index[coded], self.tables)
+        return values
 
 
 def choose(residual: npt.NDArray[Any], indexes: npt.NDArray[Any], tables: Tables) -> npt.NDArray[Any]:

@@ -58,8 +58,10 @@ def quantisers_of(symbols: Integers, coded: Mask) -> Integers:
     state = np.zeros(symbols.shape[1], np.int64)
     out = np.zeros(symbols.shape, np.int64)
     for row, (channel, here) in enumerate(zip(symbols, coded, strict=True)):
-        out[row] = state & 1
-        state = np.where(here, NEXT[state, channel & 1], state)
+        place = np.flatnonzero(here)
+        now = state[place]
+        out[row, place] = now & 1
+        state[place] = NEXT[now, channel[place] & 1]
     return out
 
 
@@ -81,24 +83,26 @@ class Trellis:
         """Symbols on the cheapest paths."""
         return choose(residual, index, coded, self.tables, self.shrink)
 
-    def rows(self, symbols: Integers, index: Integers, coded: Mask) -> Integers:
-        """Table of each coded symbol."""
-        return np.asarray((index + SCALES * quantisers_of(symbols, coded))[coded])
+    def settle(self, symbols: Integers, index: Integers, coded: Mask) -> tuple[Integers, Integers]:
+        """Tables and values, once it is known which quantiser each symbol belongs to."""
+        quantisers = quantisers_of(symbols, coded)
+        rows = index[coded] + SCALES * quantisers[coded]
+        values, some = np.zeros_like(symbols), np.nonzero(symbols)
+        values[some] = reconstruct(symbols[some], quantisers[some], self.shrink)
+        return rows, values
 
     def read(self, stream: StreamDecoder, index: Integers, coded: Mask) -> Integers:
-        """Symbols of a group, channel by channel: a table depends on the symbols before."""
+        """Channel by channel: a table depends on the symbols before."""
         state = np.zeros(index.shape[1], np.int64)
-        symbols = np.zeros(index.shape, np.int64)
+        values = np.zeros(index.shape, np.int64)
         for channel, here in enumerate(coded):
-            now = state[here]
-            found = stream.get(index[channel, here] + SCALES * (now & 1), self.tables)
-            symbols[channel, here] = found
-            state[here] = NEXT[now, found & 1]
-        return symbols
-
-    def values(self, symbols: Integers, coded: Mask) -> Integers:
-        """What symbols stand for, in sixteenths of a step."""
-        return reconstruct(symbols, quantisers_of(symbols, coded), self.shrink)
+            place = np.flatnonzero(here)
+            now = state[place]
+            found = stream.get(index[channel, place] + SCALES * (now & 1), self.tables)
+            some = np.flatnonzero(found)
+            values[channel, place[some]] = reconstruct(found[some], now[some] & 1, self.shrink)
+            state[place] = NEXT[now, found & 1]
+        return values
 
 
 def choose(
