@@ -39,6 +39,7 @@ class SarcDataset:
         base_only: bool = False,
         allow_partial: bool = False,
         unbiased: bool = False,
+        texture: str | None = None,
         model: str | None = None,
         device: str = "auto",
         limits: Limits = DEFAULT,
@@ -54,6 +55,7 @@ class SarcDataset:
             base_only=base_only,
             allow_partial=allow_partial,
             unbiased=unbiased,
+            textured=_textured(texture),
             model=model,
             device=pick_device(device),
             limits=limits,
@@ -153,6 +155,7 @@ def open(  # noqa: A001
     base_only: bool = False,
     allow_partial: bool = False,
     unbiased: bool = False,
+    texture: str | None = None,
     model: str | None = None,
     device: str = "auto",
     limits: Limits = DEFAULT,
@@ -175,6 +178,7 @@ def open(  # noqa: A001
             base_only=base_only,
             allow_partial=allow_partial,
             unbiased=unbiased,
+            texture=texture,
             model=model,
             device=device,
             limits=limits,
@@ -190,6 +194,13 @@ def open_file(path: PathLike) -> BinaryIO:
         return Path(path).open("rb")
     except OSError as error:
         raise InputError(f"cannot open {os.fspath(path)}: {error.strerror or error}") from error
+
+
+def _textured(texture: str | None) -> bool:
+    """Whether noise is wanted; `UsageError` for a kind of it that there is not."""
+    if texture not in {None, "speckle"}:
+        raise UsageError(f"there is no texture {texture!r}", hint='Give "speckle".')
+    return texture is not None
 
 
 def _window_numbers(window: Any) -> tuple[int, int, int, int]:

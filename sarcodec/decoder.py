@@ -10,12 +10,13 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec import gain, zoo
+from sarcodec import gain, texture, zoo
 from sarcodec import limits as lim
-from sarcodec.bitstream import gaingrid, mask
+from sarcodec.bitstream import gaingrid, mask, texturegrid
 from sarcodec.bitstream.header import Header
 from sarcodec.bitstream.layout import NEWER, LayerKind, Quantiser
 from sarcodec.bitstream.reader import Reader, where
+from sarcodec.bitstream.texturegrid import Texture
 from sarcodec.damage import fill_value, reached
 from sarcodec.errors import FormatError, UnsupportedError, UsageError
 from sarcodec.invalid import InvalidPalette, valid_mask
@@ -26,7 +27,7 @@ from sarcodec.model.modelfile import Model
 from sarcodec.model.runtime import one_thread
 from sarcodec.model.transforms import STRIDE
 from sarcodec.parallel import ordered_map
-from sarcodec.tile import latent_window, native_values, synthesise_tile
+from sarcodec.tile import decibels, latent_window, native_values, synthesise_tile
 from sarcodec.types import Window
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ Place = tuple[int, int, int]
 """Band (from 0), tile row, tile column."""
 Latents = npt.NDArray[np.int32]
 Tick = Callable[[str, int, int], None]
+Added = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+"""dB to add to each pixel of a tile, given its pixels in network units."""
 
 
 def meta_of(header: Header, limits: lim.Limits = lim.DEFAULT) -> RasterMeta:
@@ -99,17 +102,22 @@ class Decoder:
         Fill what damage took with :attr:`fill` instead of raising, and note the tiles in :attr:`damaged`.
     unbiased : bool
         Apply the gain grid, so that mean power is the source's; a tile whose grid is damaged is damaged.
+    textured : bool
+        Add noise in place of the speckle that was left out; a tile whose texture is damaged is damaged.
 
     Raises
     ------
     UsageError
-        `unbiased` is asked of a file without a gain grid, or of its base layer alone.
+        `unbiased` or `textured` is asked of a file without what it takes, or of its base layer alone, or
+        both are asked.
     """
 
     damaged: dict[Place, str]
     """Damaged tiles met so far, and what is wrong with each."""
     gain_layer: int | None
     """Number of the gain grid among the layers, None without one."""
+    texture_layer: int | None
+    """Number of the texture among the layers, None without one."""
 
     def __init__(
         self,
@@ -119,6 +127,7 @@ class Decoder:
         base_only: bool = False,
         allow_partial: bool = False,
         unbiased: bool = False,
+        textured: bool = False,
         model: str | None = None,
         device: str = "cpu",
         limits: lim.Limits = lim.DEFAULT,
@@ -129,6 +138,9 @@ class Decoder:
         self.gain_layer, self.unbiased = gaingrid.layer_of(self.header), unbiased
         if unbiased:
             _check_gains(self.gain_layer, base_only=base_only)
+        self.texture_layer, self.textured = texturegrid.layer_of(self.header), textured
+        if textured:
+            _check_texture(self.texture_layer, base_only=base_only, unbiased=unbiased)
         self.allow_partial, self.damaged = allow_partial, {}
         self._mute: set[Place] = set()
         self._quiet: dict[tuple[int, tuple[int, int]], Latents] = {}
@@ -202,16 +214,38 @@ class Decoder:
         except FormatError as error:
             raise _named(error, place) from error
 
+    def texture(self, place: Place, classes: npt.NDArray[np.uint8]) -> Texture | None:
+        """Texture of a tile, None where nothing is added; raises as :meth:`latents`."""
+        assert self.texture_layer is not None
+        band, row, col = place
+        body = self.reader.layer_bytes(row, col, band, self.texture_layer)
+        try:
+            return texturegrid.unpack(body, classes == 0)
+        except FormatError as error:
+            raise _named(error, place) from error
+
+    def _added(self, place: Place, classes: npt.NDArray[np.uint8]) -> Added | None:
+        """What is added to a tile's pixels; raises as :meth:`latents`."""
+        if self.unbiased:
+            gains = self.gains(place, classes)
+            return lambda _: gains
+        found = self.texture(place, classes) if self.textured else None
+        if found is None:
+            return None
+        number, window = place[0], self.header.grid.window(*place[1:])
+        band, seed = self.header.bands[number], self.reader.header_crc
+        return lambda x: texture.added(found, decibels(x, band), classes == 0, seed, number, window)
+
     def tile(self, place: Place, latents: Callable[[Place], Latents | None]) -> npt.NDArray[Any]:
         """Native values of a tile, given the latents around it; :attr:`fill` where damage reaches."""
         if place not in self._mute:
             try:
                 classes = self.classes(place)
-                gains = self.gains(place, classes) if self.unbiased else None
+                added = self._added(place, classes)
             except FormatError as error:
                 self._lose(place, error)
             else:
-                values = self._pixels(place, classes, latents, gains)
+                values = self._pixels(place, classes, latents, added)
                 for part in self._reached(place):
                     values[part] = self.fill
                 return values
@@ -223,7 +257,7 @@ class Decoder:
         place: Place,
         classes: npt.NDArray[np.uint8],
         latents: Callable[[Place], Latents | None],
-        gains: npt.NDArray[np.float32] | None,
+        added: Added | None,
     ) -> npt.NDArray[Any]:
         number, row, col = place
         level, palette = self.header.bands[number].level, self._palettes[number]
@@ -232,7 +266,7 @@ class Decoder:
         x = synthesise_tile(
             lambda r, c: latents((number, r, c)), self.model, level, self.header.grid, (row, col)
         )
-        values = self._finish(number, x, gains)
+        values = self._finish(number, x, None if added is None else added(x))
         return palette.restore(values, classes) if classes.any() else values
 
     def _finish(
@@ -347,6 +381,24 @@ def _check_gains(layer: int | None, *, base_only: bool) -> None:
         raise UsageError(
             "gains are those of all layers together, not of the base layer",
             hint="Choose one of --unbiased and --base-only.",
+        )
+
+
+def _check_texture(layer: int | None, *, base_only: bool, unbiased: bool) -> None:
+    if layer is None:
+        raise UsageError(
+            "the file has no texture to make speckle of",
+            hint="Encode the source anew with --texture, or decode without --texture.",
+        )
+    if base_only:
+        raise UsageError(
+            "noise stands in for what all layers together leave out, not the base layer",
+            hint="Choose one of --texture and --base-only.",
+        )
+    if unbiased:
+        raise UsageError(
+            "textured pixels have about the source's mean power without gains",
+            hint="Choose one of --texture and --unbiased.",
         )
 
 

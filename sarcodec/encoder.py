@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.bitstream.header import Band, Header, Layer, ModelRef
+from sarcodec.bitstream.header import Band, Header, Layer, ModelRef, crc_in
 from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.tile import BandRecord, TileRecord
 from sarcodec.bitstream.writer import Writer
@@ -117,6 +117,8 @@ class Scene:
     """Whether the file gets a gain grid."""
     gain_side: int | None = None
     """Side of its cells in pixels, None where each tile has those that it needs."""
+    texture: bool = False
+    """Whether the file gets a texture."""
 
     @property
     def pixels(self) -> int:
@@ -143,6 +145,7 @@ def survey(
     tick: Tick,
     limits: Limits = DEFAULT,
     radiometry: bool | int = False,  # noqa: FBT001, FBT002
+    texture: bool = False,  # noqa: FBT001, FBT002
 ) -> Scene:
     """First pass: scale, valid pixels, range and mean of every band."""
     meta = source.meta
@@ -159,7 +162,7 @@ def survey(
 
     scans = tuple(scan_band(source, band, chosen, grid, jobs, advance) for band in range(1, meta.count + 1))
     side = None if isinstance(radiometry, bool) else radiometry
-    return Scene(source, chosen, quantity, grid, scans, limits, radiometry is not False, side)
+    return Scene(source, chosen, quantity, grid, scans, limits, radiometry is not False, side, texture)
 
 
 def spool(latents: Latents, jobs: int, tick: Tick) -> None:
@@ -188,6 +191,8 @@ def header_of(scene: Scene, model: Model, level: int) -> Header:
     layers = [Layer(kind, n) for kind, n in zip(kinds, model.layers, strict=True)]
     if scene.gains:
         layers.append(Layer(LayerKind.GAIN_GRID, 0, skippable=True))
+    if scene.texture:
+        layers.append(Layer(LayerKind.TEXTURE, 0, skippable=True))
     return Header(
         width=meta.width,
         height=meta.height,
@@ -225,14 +230,15 @@ def _records(
     """Records in the order of the file: row-major tiles, bands within."""
     scene = latents.scene
     with closing(_coded(latents, model, level, jobs)) as coded:
-        if scene.gains:
-            yield from with_gains(coded, scene.source, model, header, scene.gain_side, jobs)
+        if scene.gains or scene.texture:
+            seed = crc_in(header.to_bytes(limits=scene.limits))
+            yield from with_gains(coded, scene.source, model, header, scene.gain_side, seed, jobs)
         else:
             yield from (record for _, record, _ in coded)
 
 
 def _coded(latents: Latents, model: Model, level: int, jobs: int) -> Generator[Coded, None, None]:
-    """Records without gains; with the decoded latents where gains are to be measured."""
+    """Records without gains and texture; with the decoded latents where those are to be measured."""
     scene, coder = latents.scene, LatentCoder(model, level)
 
     def work(place: tuple[int, tuple[int, int]]) -> Coded:
@@ -240,7 +246,7 @@ def _coded(latents: Latents, model: Model, level: int, jobs: int) -> Generator[C
         if not tile.y.size:
             return place, BandRecord(tile.mask, (b"",) * len(model.layers)), None
         coded = coder.encode(tile.y)
-        decoded = coded.y_hat.astype(np.int32) if scene.gains else None
+        decoded = coded.y_hat.astype(np.int32) if scene.gains or scene.texture else None
         return place, BandRecord(tile.mask, coded.layers), decoded
 
     return ordered_map(work, scene.places, jobs, one_thread)

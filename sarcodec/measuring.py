@@ -1,35 +1,43 @@
-"""Gains of all tiles, measured on what a decoder will see, tile row by tile row."""
+"""Gains and textures of all tiles, measured on what a decoder will see, tile row by tile row."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 
 from sarcodec import gain
-from sarcodec.bitstream import gaingrid
+from sarcodec.bitstream import gaingrid, texturegrid
 from sarcodec.bitstream.header import Header
 from sarcodec.bitstream.tile import BandRecord
 from sarcodec.invalid import InvalidPalette, Values
 from sarcodec.model.modelfile import Model
 from sarcodec.model.runtime import one_thread
 from sarcodec.parallel import ordered_map
+from sarcodec.radiometry import to_db
 from sarcodec.scan import Source
-from sarcodec.tile import Latents, native_values, synthesise_tile
+from sarcodec.tile import Latents, decibels, native_values, synthesise_tile
 
 Place = tuple[int, tuple[int, int]]
 """Band (from 0), and row and column of a tile."""
 Coded = tuple[Place, BandRecord, Latents | None]
-"""A tile's record without gains and its decoded latents, None where no pixel depends on them."""
+"""A tile's record without gains and texture, and its decoded latents, None where no pixel depends on them."""
 
 
 def with_gains(
-    coded: Iterator[Coded], source: Source, model: Model, header: Header, side: int | None, jobs: int
+    coded: Iterator[Coded],
+    source: Source,
+    model: Model,
+    header: Header,
+    side: int | None,
+    seed: int,
+    jobs: int,
 ) -> Generator[BandRecord, None, None]:
-    """Add gains to the records of tiles, in the order of the file: row-major tiles, bands within.
+    """Add gains and textures, whichever the header lists, to the records of tiles in the order of the file.
 
     A tile is synthesised as the decoder will, its neighbours' latents with it, so the latents of three tile
     rows are held: 2 bytes a pixel and band.
@@ -38,9 +46,12 @@ def with_gains(
     ----------
     side : int or None
         Of a cell in pixels; see :func:`sarcodec.gain.measure`.
+    seed : int
+        Of the noise of textures: the checksum of the header.
     """
     grid, meta, in_row = header.grid, source.meta, header.grid.cols * len(header.bands)
     palettes = [InvalidPalette(np.dtype(header.dtype), tuple(band.palette)) for band in header.bands]
+    gains, textures = gaingrid.layer_of(header) is not None, texturegrid.layer_of(header) is not None
     waiting: list[tuple[Place, BandRecord]] = []
     known: dict[Place, Latents | None] = {}
 
@@ -48,16 +59,18 @@ def with_gains(
         (number, at), record = item
         band, palette = header.bands[number], palettes[number]
         values = source.read(number + 1, grid.window(*at))
-        valid, body = palette.class_map(values) == 0, b""
+        valid, bodies = palette.class_map(values) == 0, [b""] * (gains + textures)
         if valid.any():
             x = synthesise_tile(lambda *near: known[number, near], model, band.level, grid, at)
 
-            def decode(gains: npt.NDArray[np.float32]) -> Values:
-                return native_values(x, band, header.scale, palette, meta.nodata, gains)
+            def decode(more: npt.NDArray[np.float32]) -> Values:
+                return native_values(x, band, header.scale, palette, meta.nodata, more)
 
-            found = gain.measure(values, valid, header.scale, side, decode)
-            body = gaingrid.pack(found, valid)
-        return replace(record, layers=(*record.layers, body))
+            if gains:
+                bodies[0] = gaingrid.pack(gain.measure(values, valid, header.scale, side, decode), valid)
+            if textures:
+                bodies[-1] = _texture(values, valid, decibels(x, band), header, (number, at), seed)
+        return replace(record, layers=(*record.layers, *bodies))
 
     for row in range(grid.rows):
         for place, record, latents in islice(coded, 2 * in_row - len(waiting)):
@@ -66,3 +79,14 @@ def with_gains(
         yield from ordered_map(work, waiting[:in_row], jobs, one_thread)
         del waiting[:in_row]
         known = {place: latents for place, latents in known.items() if place[1][0] >= row}
+
+
+def _texture(
+    values: Values, valid: gaingrid.Mask, db: npt.NDArray[np.float32], header: Header, place: Place, seed: int
+) -> bytes:
+    """Body of the texture of a tile that was decoded to `db`."""
+    from sarcodec import texture, texturing  # for those alone who ask for it
+
+    number, at = place
+    add = partial(texture.added, db=db, valid=valid, seed=seed, band=number, window=header.grid.window(*at))
+    return texturegrid.pack(texturing.measure(to_db(values, header.scale), db, valid, add), valid)

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec import gain
+from sarcodec import gain, texture
 from sarcodec.encoder import Latents, Scene, Tick, header_of, write
 from sarcodec.errors import UsageError
 from sarcodec.model.entropy import LatentCoder
@@ -248,14 +248,16 @@ def _next_level(sizes: dict[int, int], wanted: float, search: Search) -> int:
 
 
 def fixed_bytes(latents: Latents, model: Model) -> int:
-    """Bytes of the file that do not depend on the level: header, masks, index; about those of gains."""
+    """Bytes of the file that do not depend on the level: header, masks, index; gains and texture, about."""
     scene = latents.scene
     masks = sum(len(latents.mask(*place)) for place in scene.places)
     gains = sum(gain.estimated_bytes(scan.counts, scene.gain_side) for scan in scene.scans)
+    textures = sum(texture.estimated_bytes(scan.counts) for scan in scene.scans)
     return (
         len(header_of(scene, model, 0).to_bytes(limits=scene.limits))
         + masks
         + scene.gains * gains
+        + scene.texture * textures
         + 3 * scene.grid.count * len(scene.scans)
         + 16
     )

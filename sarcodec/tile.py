@@ -126,6 +126,12 @@ def synthesise_tile(
     return x[top : top + window.height, left : left + window.width]
 
 
+def decibels(x: npt.NDArray[np.float32], band: Band) -> npt.NDArray[np.float32]:
+    """dB of power of network units, any shape, neither rounded nor clamped."""
+    with np.errstate(over="ignore", invalid="ignore"):  # a hostile header; `finish` puts them in range
+        return x * np.float32(band.unit) + np.float32(band.offset)
+
+
 def native_values(
     x: npt.NDArray[np.float32],
     band: Band,
@@ -142,8 +148,8 @@ def native_values(
     gains : float32 array, same shape, optional
         dB to add before values are rounded and clamped.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # a hostile header; `finish` puts them in range
-        db = x * np.float32(band.unit) + np.float32(band.offset)
+    db = decibels(x, band)
+    with np.errstate(over="ignore", invalid="ignore"):
         if gains is not None:
             db += gains
     return finish(db, BandRange(band.vmin, band.vmax), scale, palette, nodata)

@@ -19,12 +19,12 @@ Found = tuple[Place, FormatError]
 
 def inspect(decoder: Decoder, window: Window, bands: Sequence[int], tick: Tick) -> list[DamagedTile]:
     """Damaged tiles among those that decoding bands (from 0) of a window needs."""
-    found = _inspect(decoder, window, bands, tick, gains=decoder.unbiased)
+    found = _inspect(decoder, window, bands, tick, gains=decoder.unbiased, textures=decoder.textured)
     return [DamagedTile(band + 1, row, col, error.message) for (band, row, col), error in found]
 
 
 def verify(decoder: Decoder, tick: Tick) -> int:
-    """Check every checksum, mask, latent digest and gain; returns the number of tiles and bands checked.
+    """Check every checksum, mask, latent digest, gain and texture; returns the tiles checked, bands counted.
 
     Raises
     ------
@@ -33,8 +33,8 @@ def verify(decoder: Decoder, tick: Tick) -> int:
     """
     header = decoder.header
     whole, bands = Window(0, 0, header.width, header.height), range(len(header.bands))
-    gains = decoder.gain_layer is not None
-    damaged = [error for _, error in _inspect(decoder, whole, bands, tick, gains=gains)]
+    gains, textures = decoder.gain_layer is not None, decoder.texture_layer is not None
+    damaged = [error for _, error in _inspect(decoder, whole, bands, tick, gains=gains, textures=textures)]
     if damaged:
         named = "; ".join(error.message for error in damaged[:NAMED])
         more = f"; and {len(damaged) - NAMED} more" if len(damaged) > NAMED else ""
@@ -43,7 +43,7 @@ def verify(decoder: Decoder, tick: Tick) -> int:
 
 
 def _inspect(
-    decoder: Decoder, window: Window, bands: Sequence[int], tick: Tick, *, gains: bool
+    decoder: Decoder, window: Window, bands: Sequence[int], tick: Tick, *, gains: bool, textures: bool
 ) -> list[Found]:
     grid = decoder.header.grid
     shown = set(grid.touching(window))
@@ -55,6 +55,8 @@ def _inspect(
                 classes = decoder.classes(place)
                 if gains:
                     decoder.gains(place, classes)
+                if textures:
+                    decoder.texture(place, classes)
             decoder.latents(place)
         except FormatError as error:
             return error

@@ -64,6 +64,14 @@ def test_a_gain_grid_stays_with_all_layers_and_goes_with_any() -> None:
     assert LayerKind.GAIN_GRID not in {layer.kind for layer in Reader(io.BytesIO(cut(data, 1))).header.layers}
 
 
+def test_a_texture_stays_with_all_layers_and_goes_with_any() -> None:
+    data = encode_array(dn((300, 280), 1), model=TOY, jobs=1, quality=60, radiometry=True, texture=True)
+    kinds = [layer.kind for layer in Reader(io.BytesIO(data)).header.layers]
+    assert kinds[-2:] == [LayerKind.GAIN_GRID, LayerKind.TEXTURE]
+    assert cut(data, len(kinds) - 2) == data
+    assert LayerKind.TEXTURE not in {layer.kind for layer in Reader(io.BytesIO(cut(data, 1))).header.layers}
+
+
 def test_a_cut_file_can_be_cut_again_and_names_its_layers() -> None:
     base = cut(coded(), 1)
     assert cut(base, 1) == base

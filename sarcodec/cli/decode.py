@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -32,6 +32,7 @@ EPILOG = epilog(
     "sarcodec decode scene.sarc -o back.tif",
     "sarcodec decode scene.sarc -o corner.tif --window 0,0,512,512 --co COMPRESS=ZSTD",
     "sarcodec decode scene.sarc -o power.tif --unbiased",
+    "sarcodec decode scene.sarc -o view.tif --texture speckle",
     codes=(2, 3, 4, 5, 6, 7, 8, 9, PARTIAL),
 )
 NAMED = 20
@@ -76,6 +77,13 @@ def decode(
             rich_help_panel=RASTER,
         ),
     ] = False,
+    texture: Annotated[
+        Literal["none", "speckle"],
+        typer.Option(
+            help="Add noise like the speckle that was left out, of what encode --texture stored.",
+            rich_help_panel=RASTER,
+        ),
+    ] = "none",
     creation_options: Annotated[
         list[str] | None,
         typer.Option(
@@ -108,6 +116,7 @@ def decode(
             base_only=base_only,
             allow_partial=allow_partial,
             unbiased=unbiased,
+            texture=None if texture == "none" else texture,
             model=model,
             device=device,
             jobs=jobs,
@@ -132,6 +141,7 @@ def decode(
                 "dtype": meta.dtype,
                 "base_only": base_only,
                 "unbiased": unbiased,
+                "texture": texture,
                 "damaged": [asdict(tile) for tile in damaged],
                 "seconds": seconds,
             }

@@ -53,7 +53,7 @@ def _opened(path: Path) -> BinaryIO:
 def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
     """Everything ``info`` knows of an open file, as ``--json`` prints it."""
     from sarcodec import zoo
-    from sarcodec.bitstream import gaingrid
+    from sarcodec.bitstream import gaingrid, texturegrid
     from sarcodec.metadata import RasterMeta
 
     header = reader.header
@@ -73,6 +73,7 @@ def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
         "quantity": header.quantity.value,
         "meaning": header.meaning.value,
         "radiometry": gaingrid.layer_of(header) is not None,
+        "texture": texturegrid.layer_of(header) is not None,
         "georeferencing": _georeferencing(meta),
         "tags": meta.tags,
         "bands": _bands(header, meta),
@@ -94,7 +95,8 @@ def _sizes(reader: Reader, limits: Limits) -> dict[str, Any]:
     from sarcodec.bitstream.layout import CRC, LAYER_HEAD, LayerKind
 
     header, masks, layers = reader.header, 0, [0] * len(reader.header.layers)
-    heads = [CRC.size + LAYER_HEAD.size * (layer.kind != LayerKind.GAIN_GRID) for layer in header.layers]
+    bare = {LayerKind.GAIN_GRID, LayerKind.TEXTURE}
+    heads = [CRC.size + LAYER_HEAD.size * (layer.kind not in bare) for layer in header.layers]
     for row in range(reader.grid.rows):
         for col in range(reader.grid.cols):
             for mask, *rest in reader.segments(row, col):
@@ -201,9 +203,12 @@ def _lines(facts: dict[str, Any]) -> list[str]:
 
 def _meaning(facts: dict[str, Any]) -> str:
     """What decoding returns."""
+    meaning = f"decode gives {facts['meaning']} values"
+    if facts["texture"]:
+        meaning += ", decode --texture speckle textured ones"
     if facts["radiometry"]:
-        return f"decode gives {facts['meaning']} values, decode --unbiased mean power"
-    return f"decode gives {facts['meaning']} values; there is no gain grid for --unbiased"
+        return meaning + ", decode --unbiased mean power"
+    return meaning + "; there is no gain grid for --unbiased"
 
 
 def _place(geo: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ def check(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Check that files are whole: every checksum, mask, latent digest and gain. Writes nothing."""
+    """Check that files are whole: every checksum, mask, latent digest, gain and texture. Writes nothing."""
     from sarcodec import dataset
     from sarcodec.limits import limits_from
 

@@ -134,6 +134,12 @@ def gain_grid() -> Case:
     return cube, meta_of(cube, nodata=0), 50, None, Quantity.DN
 
 
+def texture() -> Case:
+    cube = dn(70, 1090, 15).astype(np.uint16)[None]
+    cube[0, :, :20] = cube[0, 10:30, 1000:1030] = 0
+    return cube, meta_of(cube, nodata=0), 30, None, Quantity.DN
+
+
 CASES: tuple[Callable[[], Case], ...] = (
     uint16_border,
     int16,
@@ -148,10 +154,14 @@ CASES: tuple[Callable[[], Case], ...] = (
     two_tiles,
     nothing_valid,
     gain_grid,
+    texture,
 )
 
 GAIN_SIDES: dict[str, int] = {"gain_grid": 32}
 """Sides of the cells of those that carry a gain grid; their unbiased pixels are kept too."""
+
+TEXTURED: frozenset[str] = frozenset({"texture"})
+"""Those that carry a texture; their textured pixels are kept too."""
 
 
 def toy_plain() -> Case:
@@ -169,13 +179,12 @@ FAMILIES: tuple[Callable[[], Case], ...] = (toy_plain, toy_residual)
 """Cases coded with the model of the same name."""
 
 
-def encoded(case: Case, model: str = TOY, radiometry: bool | int = False) -> bytes:
+def encoded(case: Case, model: str = TOY, radiometry: bool | int = False, *, texture: bool = False) -> bytes:
     """The `.sarc` file of a case."""
     cube, meta, quality, scale, quantity = case
     file, target = io.BytesIO(), _target(quality, None, None)
-    _encode(
-        ArraySource(cube, meta), file, target, scale, quantity, model, "cpu", 1, silent, radiometry=radiometry
-    )
+    extra: Any = {"radiometry": radiometry, "texture": texture}
+    _encode(ArraySource(cube, meta), file, target, scale, quantity, model, "cpu", 1, silent, **extra)
     return file.getvalue()
 
 
@@ -211,9 +220,9 @@ def invalid_of(cube: Array, meta: RasterMeta, scale: Scale) -> Array:
     return bad if meta.nodata is None else bad | (cube == meta.nodata)
 
 
-def unbiased(path: Path, model: str) -> Array:
-    """All pixels of a file, its gains applied."""
-    with SarcDataset(io.BytesIO(path.read_bytes()), path.stem, model=model, jobs=1, unbiased=True) as coded:
+def decoded(path: Path, model: str, **options: Any) -> Array:
+    """All pixels of a file."""
+    with SarcDataset(io.BytesIO(path.read_bytes()), path.stem, model=model, jobs=1, **options) as coded:
         return coded.read()
 
 
@@ -227,14 +236,16 @@ def make_missing(folder: Path, cases: dict[Callable[[], Case], str]) -> None:
         if path.exists():
             continue
         case = make()
-        path.write_bytes(encoded(case, model, GAIN_SIDES.get(name, False)))
+        path.write_bytes(encoded(case, model, GAIN_SIDES.get(name, False), texture=name in TEXTURED))
         with SarcDataset(io.BytesIO(path.read_bytes()), name, model=model, jobs=1) as coded:
             scale = coded.decoder.header.scale
             invalid = invalid_of(case[0], case[1], scale)
             bits = case[0].view(f"u{case[0].dtype.itemsize}")[invalid]
             kept = {"pixels": coded.read(), "invalid": np.packbits(invalid), "invalid_bits": bits}
             if name in GAIN_SIDES:
-                kept["unbiased"] = unbiased(path, model)
+                kept["unbiased"] = decoded(path, model, unbiased=True)
+            if name in TEXTURED:
+                kept["textured"] = decoded(path, model, texture="speckle")
             np.savez_compressed(folder / f"{name}.npz", **kept)
             expected[name] = {
                 "header": header_fields(coded),
