@@ -14,13 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.metrics import enl, homogeneous_blocks
+from sarcodec.metrics import autocorrelation, enl, homogeneous_blocks
 from sarcodec.types import Window
 
 LOSS_DB = 3.05
 """PSNR that noise may cost; what is independent of the residual and as strong costs 3.01."""
 BLOCK, MOST, FEWEST = 32, 200, 6
 """Side of blocks in pixels, how many are looked at, and how many have to be homogeneous."""
+CALM = 8
+"""One of how many blocks is looked at where none is homogeneous."""
 CLOSE = 0.005
 """Relative distance from the source's looks that is near enough."""
 STEPS = 10
@@ -45,9 +47,10 @@ class Parts:
     blocks: list[Window]
 
     @staticmethod
-    def of(source: Floats, db: Floats, valid: Mask, bent: Doubles, noise: Floats) -> Parts:
+    def of(
+        source: Floats, db: Floats, valid: Mask, bent: Doubles, noise: Floats, found: list[Window]
+    ) -> Parts:
         """Blocks one below another, shape (n * BLOCK, BLOCK); no rows where there are none."""
-        found = blocks_of(source, valid)
         losses = ((db - source)[valid].astype(np.float64), bent[valid], noise[valid].astype(np.float64))
         cut = [
             np.concatenate(
@@ -73,6 +76,15 @@ class Parts:
         power = [10 ** (a.reshape(-1, BLOCK**2) / 10) for a in (self.source, result)]
         ratios = np.log(power[0].mean(1) / power[1].mean(1))
         return strength, share, 10 / math.log(10) * float(ratios.mean())
+
+    def lacking(self, strength: float, share: float) -> float:
+        """Correlation of power at lag 1 that the source has more, mean of both axes; 0 without blocks."""
+        if not self.blocks:
+            return 0.0
+        textured = self.db + share * self.bent + strength * self.noise
+        valid = np.ones(textured.shape, np.bool_)
+        lags = [autocorrelation(a, valid, self.blocks, lags=1)[:, 1] for a in (self.source, textured)]
+        return float(np.nan_to_num((lags[0] - lags[1]).mean()))
 
     def _looks(self, image: Doubles) -> float:
         return enl(image, np.ones(image.shape, np.bool_), self.blocks)
@@ -101,7 +113,7 @@ class Parts:
 
 
 def blocks_of(source: Floats, valid: Mask) -> list[Window]:
-    """Homogeneous blocks; where there are next to none, any that are all valid."""
+    """Homogeneous blocks; where there are next to none, the calmest of those that are all valid."""
     found = homogeneous_blocks(np.where(valid, source, 0), valid, side=BLOCK, most=MOST)
     if len(found) >= FEWEST:
         return found
@@ -111,5 +123,12 @@ def blocks_of(source: Floats, valid: Mask) -> list[Window]:
         for col in range(0, valid.shape[1] - BLOCK + 1, BLOCK)
         if valid[row : row + BLOCK, col : col + BLOCK].all()
     ]
-    step = max(1, -(-len(corners) // MOST))
-    return [Window(col, row, BLOCK, BLOCK) for row, col in corners[::step]]
+    # What differs between the quarters of a block's sides is ground; its speckle has no say in the choice.
+    calm = sorted(corners, key=lambda at: _coarse(source[at[0] : at[0] + BLOCK, at[1] : at[1] + BLOCK]))
+    chosen = calm[: max(FEWEST, len(corners) // CALM)][:MOST]
+    return [Window(col, row, BLOCK, BLOCK) for row, col in chosen]
+
+
+def _coarse(block: Floats) -> float:
+    """Variance of the means of the 16 parts of a block."""
+    return float(block.reshape(4, BLOCK // 4, 4, BLOCK // 4).mean((1, 3), dtype=np.float64).var())

@@ -2,13 +2,14 @@ r"""Texture: noise with the statistics of the speckle that the code left out, ad
 
 What is added to a decoded pixel of :math:`D` dB is
 
-.. math:: h_0 + h_2 t^2 + \sigma \, g(t) \, q(z), \qquad
+.. math:: f(t) \, \bigl( h_0 + h_2 t^2 + \sigma \, g(t) \, q(z) \bigr), \qquad
           g(t) = 1 - \kappa t, \qquad q(z) = \frac{z + b (z^2 - 1)}{\sqrt{1 + 2 b^2}}
 
 where t is the pixel's contrast (:func:`contrast`), z normal noise of unit variance, a filtered hash of the
 pixel's place in the raster, and q gives it the skew of logarithmic speckle (the first terms of E. A. Cornish,
 R. A. Fisher, Revue de l'Institut International de Statistique 5, 1938). Where the code kept speckle it
-kept bright pixels better than dark ones, so noise has to be weaker on the former: that is g.
+kept bright pixels better than dark ones, so noise has to be weaker on the former: that is g. Point targets
+are no speckle: f is 1 for what may be, and 0 for them.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ NEAR = 16
 """Pixels of the cells that contrast is against the mean of."""
 MOST_DB = 12.0
 """Largest contrast that counts."""
+TARGET_DB, FADE_DB = 16.0, 4.0
+"""Contrast of targets, which nothing is added to, and how far below it that begins."""
 WEAKEST, STRONGEST = 0.125, 2.0
 """Bounds of what contrast does to noise."""
 BYTES_VARIANCE = 4 * (256**2 - 1) // 12
@@ -63,22 +66,30 @@ def added(texture: Texture, db: Floats, valid: Mask, seed: int, band: int, windo
     """
     with np.errstate(over="ignore", invalid="ignore"):  # a hostile header; what is no number becomes vmin
         t = contrast(db, valid)
+        speckle = faded(t)
+        np.clip(t, -MOST_DB, MOST_DB, out=t)
         noise = skewed(normal(texture.kernel, seed, band, window), texture.skew)
         noise *= amplitude(texture, valid)
         noise *= np.clip(1 - np.float32(texture.slope * grid.SLOPE) * t, WEAKEST, STRONGEST)
         noise += np.float32(texture.lift * grid.LIFT_DB)
         noise += np.float32(texture.bend * grid.BEND) * t * t
+        noise *= speckle
     return noise
 
 
+def faded(t: Floats) -> Floats:
+    """1 where a pixel of this contrast may be speckle, 0 where it is a target, float32."""
+    return np.clip((np.float32(TARGET_DB) - t) / np.float32(FADE_DB), 0, 1)
+
+
 def contrast(db: Floats, valid: Mask) -> Floats:
-    """dB of each pixel over the mean of dB around it, held within MOST_DB; float32, shape (h, w).
+    """dB of each pixel over the mean of dB around it, float32, shape (h, w).
 
     Means are those of the valid pixels of cells of NEAR x NEAR, between their centres by
     :func:`interpolated`.
     """
     near = interpolated(_sums(np.where(valid, db, 0)), _sums(valid), NEAR, db.shape)
-    return np.clip(db - near.astype(np.float32), -MOST_DB, MOST_DB)
+    return np.asarray(db - near.astype(np.float32))
 
 
 def amplitude(texture: Texture, valid: Mask) -> Floats:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec import texture as synthesis
-from sarcodec.balance import Parts
+from sarcodec.balance import Parts, blocks_of
 from sarcodec.bitstream import texturegrid as grid
 from sarcodec.bitstream.gaingrid import GainGrid, Mask, with_data
 from sarcodec.bitstream.texturegrid import Kernel, Texture
@@ -29,6 +29,10 @@ NARROW_DB = 8.0
 """Contrast within which noise is seen to depend on it."""
 ROOMY, SNUG = 1 << 17, 1 << 16
 """Valid pixels from which on a tile has bytes to spare for kernels of reach 3, of reach 2."""
+OFF = 0.02
+"""Error of correlation at lag 1 that is near enough."""
+WIDER, NARROWER = (0.7, 0.45, 0.25), (1.4, 2.0, 4.0)
+"""Powers of correlation that are tried where it is not."""
 STILL_DB = 1e-3
 """Deviation of residuals below which there is nothing to add."""
 
@@ -54,9 +58,11 @@ def measure(source: Floats, db: Floats, valid: Mask, add: Add) -> Texture | None
     largest = float(cells.max())
     if not largest > STILL_DB:
         return None
-    t = synthesis.contrast(db, valid).astype(np.float64)
+    contrast = synthesis.contrast(db, valid)
+    speckle = synthesis.faded(contrast).astype(np.float64)
+    t = np.clip(contrast.astype(np.float64), -synthesis.MOST_DB, synthesis.MOST_DB)
     sigma = _spread(np.maximum(cells, largest / 1000), valid)
-    bend = _regression(np.square(t)[valid], residual[valid], 1 / np.square(sigma[valid]))
+    bend = _regression(np.square(t)[valid], residual[valid], (speckle / np.square(sigma))[valid])
     bend = _held(bend / grid.BEND) * grid.BEND
     rest = residual - bend * np.square(t)
     slope = -_relative_slope(np.clip(t, -NARROW_DB, NARROW_DB)[valid], np.abs(rest / sigma)[valid])
@@ -68,16 +74,30 @@ def measure(source: Floats, db: Floats, valid: Mask, add: Add) -> Texture | None
     skew = _held(_skewness(u[valid]) / 6 / grid.SKEW, 64)
     levels, unit = _levels(cells, valid)
     typical = float(np.median(sigma[valid]))
-    kernel = _kernel(u, valid, typical, skew * grid.SKEW)
-    found = Texture(levels, unit, 0, 0, round(slope / grid.SLOPE), skew, kernel)
-    parts = Parts.of(source, db, valid, bend * np.square(t), add(found))
-    strength, share, lift = parts.balance()
-    return replace(
-        found,
-        unit=min(round(unit * strength), 0xFFFF),
-        lift=_held(lift / grid.LIFT_DB),
-        bend=_held(share * bend / grid.BEND),
-    )
+    rho, count = _correlation(u, valid, typical, skew * grid.SKEW), int(np.count_nonzero(valid))
+    bare = Texture(levels, unit, 0, 0, round(slope / grid.SLOPE), skew)
+    blocks, bent = blocks_of(source, valid), bend * np.square(t) * speckle
+
+    def tuned(power: float) -> tuple[float, Texture]:
+        """Correlation that blocks lack, and the texture that has them right otherwise."""
+        found = replace(bare, kernel=_kernel(rho, power, count))
+        parts = Parts.of(source, db, valid, bent, add(found), blocks)
+        strength, share, lift = parts.balance()
+        return parts.lacking(strength, share), replace(
+            found,
+            unit=min(round(unit * strength), 0xFFFF),
+            lift=_held(lift / grid.LIFT_DB),
+            bend=_held(share * bend / grid.BEND),
+        )
+
+    nearest, chosen = tuned(1.0)
+    for power in WIDER if nearest > 0 else NARROWER:
+        if abs(nearest) <= OFF:
+            break
+        lacking, found = tuned(power)
+        if abs(lacking) < abs(nearest):
+            nearest, chosen = lacking, found
+    return chosen
 
 
 def _deviations(residual: Doubles, valid: Mask) -> Doubles:
@@ -122,15 +142,19 @@ def _levels(cells: Doubles, valid: Mask) -> tuple[GainGrid, int]:
     return replace(empty, codes=np.clip(np.rint(steps), -128, 128).astype(np.int16)), unit
 
 
-def _kernel(u: Doubles, valid: Mask, sigma: float, b: float) -> Kernel:
-    """Filter of normal noise whose power has the correlation that the ratio of source to decoded has."""
-    count = int(np.count_nonzero(valid))
-    reach = 3 if count >= ROOMY else 2 if count >= SNUG else 1
+def _correlation(u: Doubles, valid: Mask, sigma: float, b: float) -> Doubles | None:
+    """Correlation of normal noise whose power has that of the ratio of source to decoded; None without."""
     power = 10 ** (sigma / 10 * u)
     rho = correlation(np.where(valid, power - power[valid].mean(), 0), valid)
+    return None if rho is None else normal_correlation(rho, sigma, b)
+
+
+def _kernel(rho: Doubles | None, power: float, count: int) -> Kernel:
+    """Filter for a power of this correlation, no larger than `count` valid pixels bear."""
     if rho is None:
         return grid.white()
-    taps = kernel_of(normal_correlation(rho, sigma, b), reach)
+    reach = 3 if count >= ROOMY else 2 if count >= SNUG else 1
+    taps = kernel_of(np.sign(rho) * np.abs(rho) ** power, reach)
     return np.asarray(np.clip(np.rint(taps * grid.PEAK), -grid.PEAK, grid.PEAK), np.int8)
 
 

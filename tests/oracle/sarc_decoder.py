@@ -396,12 +396,12 @@ def read_texture(body: bytes, db: Array, valid: Array, seed: int, band: int, at:
     side = 64 >> (body[end] // 16 % 4) if body[end:] else 64
     levels = read_gains(body[end:], valid)[::side, ::side]
     near = between_cells(cell_sums(np.where(valid, db, 0), 16), cell_sums(valid, 16), 16, valid.shape)
-    t = (db - near).clip(-12, 12)
+    t, f = (db - near).clip(-12, 12), ((16 - (db - near)) / 4).clip(0, 1)
     coded = (cell_sums(valid, side) > 0).astype(float)
     sigma = between_cells(coded * unit / 2048 * 10 ** (levels / 20), coded, side, valid.shape)
     z, b = normal_noise(kernel, seed, band, at, valid.shape), b / 256
     q = (z + b * (z * z - 1)) / math.sqrt(1 + 2 * b * b)
-    added: Array = h0 / 64 + h2 / 4096 * t * t + sigma * (1 - s / 512 * t).clip(1 / 8, 2) * q
+    added: Array = f * (h0 / 64 + h2 / 4096 * t * t + sigma * (1 - s / 512 * t).clip(1 / 8, 2) * q)
     return added
 
 
