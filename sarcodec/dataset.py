@@ -41,6 +41,7 @@ class SarcDataset:
         allow_partial: bool = False,
         unbiased: bool = False,
         targets: bool = True,
+        texture: str | None = None,
         model: str | None = None,
         device: str = "auto",
         limits: Limits = DEFAULT,
@@ -58,6 +59,7 @@ class SarcDataset:
             allow_partial=allow_partial,
             unbiased=unbiased,
             targets=targets,
+            textured=_textured(texture),
             model=model,
             device=pick_device(device),
             limits=limits,
@@ -176,6 +178,7 @@ def open(  # noqa: A001
     allow_partial: bool = False,
     unbiased: bool = False,
     targets: bool = True,
+    texture: str | None = None,
     model: str | None = None,
     device: str = "auto",
     limits: Limits = DEFAULT,
@@ -199,6 +202,7 @@ def open(  # noqa: A001
             allow_partial=allow_partial,
             unbiased=unbiased,
             targets=targets,
+            texture=texture,
             model=model,
             device=device,
             limits=limits,
@@ -214,6 +218,13 @@ def open_file(path: PathLike) -> BinaryIO:
         return Path(path).open("rb")
     except OSError as error:
         raise InputError(f"cannot open {os.fspath(path)}: {error.strerror or error}") from error
+
+
+def _textured(texture: str | None) -> bool:
+    """Whether noise is wanted; `UsageError` for a kind of it that there is not."""
+    if texture not in {None, "speckle"}:
+        raise UsageError(f"there is no texture {texture!r}", hint='Give "speckle".')
+    return texture is not None
 
 
 def _window_numbers(window: Any) -> tuple[int, int, int, int]:

@@ -10,13 +10,14 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec import gain, zoo
+from sarcodec import gain, texture, zoo
 from sarcodec import limits as lim
 from sarcodec import targets as bright
-from sarcodec.bitstream import gaingrid, mask, targetlist
+from sarcodec.bitstream import gaingrid, mask, targetlist, texturegrid
 from sarcodec.bitstream.header import Header
 from sarcodec.bitstream.layout import NEWER, LayerKind, Quantiser
 from sarcodec.bitstream.reader import Reader, where
+from sarcodec.bitstream.texturegrid import Texture
 from sarcodec.damage import fill_value, reached
 from sarcodec.errors import FormatError, UnsupportedError, UsageError
 from sarcodec.invalid import InvalidPalette, valid_mask
@@ -27,7 +28,7 @@ from sarcodec.model.modelfile import Model
 from sarcodec.model.runtime import one_thread
 from sarcodec.model.transforms import STRIDE
 from sarcodec.parallel import ordered_map
-from sarcodec.tile import latent_window, native_values, synthesise_tile
+from sarcodec.tile import decibels, latent_window, native_values, synthesise_tile
 from sarcodec.types import TileGrid, Window
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,8 @@ Place = tuple[int, int, int]
 """Band (from 0), tile row, tile column."""
 Latents = npt.NDArray[np.int32]
 Tick = Callable[[str, int, int], None]
+Added = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+"""dB to add to each pixel of a tile, given its pixels in network units."""
 
 
 def meta_of(header: Header, limits: lim.Limits = lim.DEFAULT) -> RasterMeta:
@@ -108,12 +111,14 @@ class Decoder:
     targets : bool
         Raise bright targets, where the file has them and not the base layer alone is wanted; a tile whose
         list of them is damaged is damaged.
+    textured : bool
+        Add noise in place of the speckle that was left out; a tile whose texture is damaged is damaged.
 
     Raises
     ------
     UsageError
-        `unbiased` is asked of a file without a gain grid, of its base layer alone, or of pixels without the
-        bright targets that the gains were measured with.
+        `unbiased` or `textured` is asked of a file without what it takes, of its base layer alone, or of
+        pixels without the bright targets that it was measured with; or both are asked.
     """
 
     damaged: dict[Place, str]
@@ -126,6 +131,8 @@ class Decoder:
     """Layers of the model whose latents are decoded."""
     target_layer: int | None
     """Number of the bright targets among the layers, None without any."""
+    texture_layer: int | None
+    """Number of the texture among the layers, None without one."""
 
     def __init__(
         self,
@@ -136,6 +143,7 @@ class Decoder:
         allow_partial: bool = False,
         unbiased: bool = False,
         targets: bool = True,
+        textured: bool = False,
         model: str | None = None,
         device: str = "cpu",
         limits: lim.Limits = lim.DEFAULT,
@@ -149,7 +157,11 @@ class Decoder:
         self.raises = targets and not base_only and self.target_layer is not None
         if unbiased:
             _check_gains(self.gain_layer, base_only=base_only)
-            _check_targets(self.target_layer, targets=targets)
+            _check_targets(self.target_layer, "gains are those", "--unbiased", targets=targets)
+        self.texture_layer, self.textured = texturegrid.layer_of(self.header), textured
+        if textured:
+            _check_texture(self.texture_layer, base_only=base_only, unbiased=unbiased)
+            _check_targets(self.target_layer, "noise is that", "--texture", targets=targets)
         self.allow_partial, self.damaged = allow_partial, {}
         self._mute: set[Place] = set()
         self._quiet: dict[tuple[int, tuple[int, int]], Latents] = {}
@@ -233,13 +245,36 @@ class Decoder:
         except FormatError as error:
             raise _named(error, place) from error
 
-    def _added(self, place: Place, classes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32] | None:
+    def texture(self, place: Place, classes: npt.NDArray[np.uint8]) -> Texture | None:
+        """Texture of a tile, None where nothing is added; raises as :meth:`latents`."""
+        assert self.texture_layer is not None
+        band, row, col = place
+        body = self.reader.layer_bytes(row, col, band, self.texture_layer)
+        try:
+            return texturegrid.unpack(body, classes == 0)
+        except FormatError as error:
+            raise _named(error, place) from error
+
+    def _added(self, place: Place, classes: npt.NDArray[np.uint8]) -> Added | None:
         """What is added to the decoded dB of a tile, None for nothing; raises as :meth:`latents`."""
-        raised = self.raised(place, classes) if self.raises else None
-        if not self.unbiased:
-            return raised
-        gains = self.gains(place, classes)
-        return gains if raised is None else gains + raised
+        added = self.raised(place, classes) if self.raises else None
+        if self.unbiased:
+            gains = self.gains(place, classes)
+            added = gains if added is None else gains + added
+        found = self.texture(place, classes) if self.textured else None
+        if found is None:
+            return None if added is None else lambda _: added
+        number, window = place[0], self.header.grid.window(*place[1:])
+        band, seed = self.header.bands[number], self.reader.header_crc
+
+        def textured(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            db = decibels(x, band, added)  # contrast, and so noise, is that of pixels with targets raised
+            noise = texture.added(found, db, classes == 0, seed, number, window)
+            if added is not None:
+                noise += added
+            return noise
+
+        return textured
 
     def tile(self, place: Place, latents: Callable[[Place], Latents | None]) -> npt.NDArray[Any]:
         """Native values of a tile, given the latents around it; :attr:`fill` where damage reaches."""
@@ -262,7 +297,7 @@ class Decoder:
         place: Place,
         classes: npt.NDArray[np.uint8],
         latents: Callable[[Place], Latents | None],
-        added: npt.NDArray[np.float32] | None,
+        added: Added | None,
     ) -> npt.NDArray[Any]:
         number, row, col = place
         level, palette = self.header.bands[number].level, self._palettes[number]
@@ -271,7 +306,7 @@ class Decoder:
         x = synthesise_tile(
             lambda r, c: latents((number, r, c)), self.model, level, self.header.grid, (row, col)
         )
-        values = self._finish(number, x, added)
+        values = self._finish(number, x, None if added is None else added(x))
         return palette.restore(values, classes) if classes.any() else values
 
     def _finish(
@@ -389,11 +424,30 @@ def _check_gains(layer: int | None, *, base_only: bool) -> None:
         )
 
 
-def _check_targets(layer: int | None, *, targets: bool) -> None:
+def _check_texture(layer: int | None, *, base_only: bool, unbiased: bool) -> None:
+    if layer is None:
+        raise UsageError(
+            "the file has no texture to make speckle of",
+            hint="Encode the source anew with --texture, or decode without --texture.",
+        )
+    if base_only:
+        raise UsageError(
+            "noise stands in for what all layers together leave out, not the base layer",
+            hint="Choose one of --texture and --base-only.",
+        )
+    if unbiased:
+        raise UsageError(
+            "textured pixels have about the source's mean power without gains",
+            hint="Choose one of --texture and --unbiased.",
+        )
+
+
+def _check_targets(layer: int | None, what: str, option: str, *, targets: bool) -> None:
+    """Refuse to leave targets out where `what` was measured with them."""
     if layer is not None and not targets:
         raise UsageError(
-            "gains are those of pixels whose bright targets are raised",
-            hint="Choose one of --unbiased and --no-targets.",
+            f"{what} of pixels whose bright targets are raised",
+            hint=f"Choose one of {option} and --no-targets.",
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.bitstream.header import Band, Header, Layer, ModelRef
+from sarcodec.bitstream.header import Band, Header, Layer, ModelRef, crc_in
 from sarcodec.bitstream.layout import LayerKind, Quantiser
 from sarcodec.bitstream.tile import BandRecord, TileRecord
 from sarcodec.bitstream.writer import Writer
@@ -119,6 +119,13 @@ class Scene:
     """Side of its cells in pixels, None where each tile has those that it needs."""
     targets: bool = False
     """Whether the file gets bright targets."""
+    texture: bool = False
+    """Whether the file gets a texture."""
+
+    @property
+    def measured(self) -> bool:
+        """Whether the file gets layers that are measured on decoded pixels."""
+        return self.targets or self.gains or self.texture
 
     @property
     def pixels(self) -> int:
@@ -146,6 +153,7 @@ def survey(
     limits: Limits = DEFAULT,
     radiometry: bool | int = False,  # noqa: FBT001, FBT002
     targets: bool = False,  # noqa: FBT001, FBT002
+    texture: bool = False,  # noqa: FBT001, FBT002
 ) -> Scene:
     """First pass: scale, valid pixels, range and mean of every band."""
     meta = source.meta
@@ -162,7 +170,8 @@ def survey(
 
     scans = tuple(scan_band(source, band, chosen, grid, jobs, advance) for band in range(1, meta.count + 1))
     side = None if isinstance(radiometry, bool) else radiometry
-    return Scene(source, chosen, quantity, grid, scans, limits, radiometry is not False, side, targets)
+    gains = radiometry is not False
+    return Scene(source, chosen, quantity, grid, scans, limits, gains, side, targets, texture)
 
 
 def spool(latents: Latents, jobs: int, tick: Tick) -> None:
@@ -193,6 +202,8 @@ def header_of(scene: Scene, model: Model, level: int) -> Header:
         layers.append(Layer(LayerKind.BRIGHT_TARGETS, 0, skippable=True))
     if scene.gains:
         layers.append(Layer(LayerKind.GAIN_GRID, 0, skippable=True))
+    if scene.texture:
+        layers.append(Layer(LayerKind.TEXTURE, 0, skippable=True))
     return Header(
         width=meta.width,
         height=meta.height,
@@ -231,8 +242,9 @@ def _records(
     """Records in the order of the file: row-major tiles, bands within."""
     scene = latents.scene
     with closing(_coded(latents, model, level, jobs)) as coded:
-        if scene.targets or scene.gains:
-            yield from with_measured(coded, scene.source, model, header, scene.gain_side, jobs)
+        if scene.measured:
+            seed = crc_in(header.to_bytes(limits=scene.limits))
+            yield from with_measured(coded, scene.source, model, header, scene.gain_side, seed, jobs)
         else:
             yield from (record for _, record, _ in coded)
 
@@ -246,7 +258,7 @@ def _coded(latents: Latents, model: Model, level: int, jobs: int) -> Generator[C
         if not tile.y.size:
             return place, BandRecord(tile.mask, (b"",) * len(model.layers)), None
         coded = coder.encode(tile.y)
-        decoded = coded.y_hat.astype(np.int32) if scene.targets or scene.gains else None
+        decoded = coded.y_hat.astype(np.int32) if scene.measured else None
         return place, BandRecord(tile.mask, coded.layers), decoded
 
     return ordered_map(work, scene.places, jobs, one_thread)

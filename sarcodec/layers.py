@@ -33,8 +33,8 @@ def keep_layers(
 ) -> Extracted:
     """Copy a file with its first `layers` layers alone.
 
-    Skippable layers, such as bright targets or a gain grid, stay only where all others do: what they say
-    is of the whole decode. Every checksum on the way is checked.
+    Skippable layers, such as bright targets, a gain grid or a texture, stay only where all others do: what
+    they say is of the whole decode. Every checksum on the way is checked.
 
     Parameters
     ----------

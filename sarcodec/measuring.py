@@ -1,16 +1,17 @@
-"""Bright targets and gains of all tiles, measured on what a decoder will see, tile row by tile row."""
+"""Bright targets, gains and textures of all tiles, measured on what a decoder returns, tile row by row."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 
 from sarcodec import gain, targets
-from sarcodec.bitstream import gaingrid, targetlist
+from sarcodec.bitstream import gaingrid, targetlist, texturegrid
 from sarcodec.bitstream.header import Header
 from sarcodec.bitstream.tile import BandRecord
 from sarcodec.invalid import InvalidPalette, Values
@@ -19,7 +20,7 @@ from sarcodec.model.runtime import one_thread
 from sarcodec.parallel import ordered_map
 from sarcodec.radiometry import to_db
 from sarcodec.scan import Source
-from sarcodec.tile import Latents, native_values, synthesise_tile
+from sarcodec.tile import Latents, decibels, native_values, synthesise_tile
 from sarcodec.types import TileGrid, Window
 
 Place = tuple[int, tuple[int, int]]
@@ -29,21 +30,30 @@ Coded = tuple[Place, BandRecord, Latents | None]
 
 
 def with_measured(
-    coded: Iterator[Coded], source: Source, model: Model, header: Header, side: int | None, jobs: int
+    coded: Iterator[Coded],
+    source: Source,
+    model: Model,
+    header: Header,
+    side: int | None,
+    seed: int,
+    jobs: int,
 ) -> Generator[BandRecord, None, None]:
     """Add the layers that the header has for them to records, in the order of the file.
 
     A tile is synthesised as the decoder will, its neighbours' latents with it, so the latents of three tile
-    rows are held: 2 bytes a pixel and band. Gains are measured on pixels whose targets are raised.
+    rows are held: 2 bytes a pixel and band. Gains and textures are measured on pixels with targets raised.
 
     Parameters
     ----------
     side : int or None
         Of a cell of gains in pixels; see :func:`sarcodec.gain.measure`.
+    seed : int
+        Of the noise of textures: the checksum of the header.
     """
     grid, meta, in_row = header.grid, source.meta, header.grid.cols * len(header.bands)
     palettes = [InvalidPalette(np.dtype(header.dtype), tuple(band.palette)) for band in header.bands]
     raises, gains = targetlist.layer_of(header) is not None, gaingrid.layer_of(header) is not None
+    textures = texturegrid.layer_of(header) is not None
     waiting: list[tuple[Place, BandRecord]] = []
     known: dict[Place, Latents | None] = {}
 
@@ -53,7 +63,7 @@ def with_measured(
         values = source.read(number + 1, grid.window(*at))
         valid = palette.class_map(values) == 0
         if not valid.any():
-            return replace(record, layers=(*record.layers, *(b"",) * (raises + gains)))
+            return replace(record, layers=(*record.layers, *(b"",) * (raises + gains + textures)))
         x = synthesise_tile(lambda *near: known[number, near], model, band.level, grid, at)
         bodies: list[bytes] = []
         raised = np.zeros(valid.shape, np.float32)
@@ -71,6 +81,8 @@ def with_measured(
         if gains:
             found = gain.measure(values, valid, header.scale, side, decode)
             bodies.append(gaingrid.pack(found, valid))
+        if textures:
+            bodies.append(_texture(values, valid, decibels(x, band, raised), header, (number, at), seed))
         return replace(record, layers=(*record.layers, *bodies))
 
     for row in range(grid.rows):
@@ -89,3 +101,14 @@ def _surroundings(grid: TileGrid, at: tuple[int, int]) -> tuple[Window, Window]:
     right, bottom = min(grid.width, tile.right + reach), min(grid.height, tile.bottom + reach)
     part = Window(tile.col - left, tile.row - top, tile.width, tile.height)
     return Window(left, top, right - left, bottom - top), part
+
+
+def _texture(
+    values: Values, valid: gaingrid.Mask, db: npt.NDArray[np.float32], header: Header, place: Place, seed: int
+) -> bytes:
+    """Body of the texture of a tile that was decoded to `db`."""
+    from sarcodec import texture, texturing  # for those alone who ask for it
+
+    number, at = place
+    add = partial(texture.added, db=db, valid=valid, seed=seed, band=number, window=header.grid.window(*at))
+    return texturegrid.pack(texturing.measure(to_db(values, header.scale), db, valid, add), valid)

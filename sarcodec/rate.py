@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec import gain, targets
+from sarcodec import gain, targets, texture
 from sarcodec.encoder import Latents, Scene, Tick, header_of, write
 from sarcodec.errors import UsageError
 from sarcodec.model.entropy import SEGMENT_BYTES, LatentCoder
@@ -246,16 +246,18 @@ def _next_level(sizes: dict[int, int], wanted: float, search: Search) -> int:
 
 
 def fixed_bytes(latents: Latents, model: Model) -> int:
-    """Bytes that do not depend on the level: header, masks, index; about those of targets and gains."""
+    """Bytes that do not depend on the level: header, masks, index; about those of measured layers."""
     scene = latents.scene
     masks = sum(len(latents.mask(*place)) for place in scene.places)
     gains = sum(gain.estimated_bytes(scan.counts, scene.gain_side) for scan in scene.scans)
     bright = sum(targets.estimated_bytes(scan.counts) for scan in scene.scans)
+    textures = sum(texture.estimated_bytes(scan.counts) for scan in scene.scans)
     return (
         len(header_of(scene, model, 0).to_bytes(limits=scene.limits))
         + masks
         + scene.targets * bright
         + scene.gains * gains
+        + scene.texture * textures
         + 3 * scene.grid.count * len(scene.scans)
         + 16
     )

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec.damage import NAMESPACE, reached
-from sarcodec.decoder import Decoder, Latents, Place
+from sarcodec.decoder import Added, Decoder, Latents, Place
 from sarcodec.errors import UsageError
 from sarcodec.invalid import InvalidPalette
 from sarcodec.metadata import RasterMeta
@@ -43,16 +43,17 @@ class ReducedDecoder(Decoder):
     Raises
     ------
     UsageError
-        Another factor, or gains are asked for: they are those of whole pixels.
+        Another factor, or gains or noise are asked for: they are those of whole pixels.
     """
 
     def __init__(self, whole: Decoder, factor: int) -> None:
-        check_factor(factor, unbiased=whole.unbiased)
+        check_factor(factor, unbiased=whole.unbiased, textured=whole.textured)
         vars(self).update(vars(whole))
         # Fewer layers are read than for whole pixels: other latents, other damage.
         self._quiet: dict[tuple[int, tuple[int, int]], Latents] = {}
         self._mute: set[Place] = set()
-        self.raises = False  # a target is a matter of whole pixels, and next to nothing in a mean of decibels
+        # Targets and noise are a matter of whole pixels, and next to nothing in a mean of decibels.
+        self.raises = self.textured = False
         self.factor, self.full = factor, whole.grid
         width, height = (-(-side // factor) for side in (self.full.width, self.full.height))
         self.grid = TileGrid(width, height, self.full.side // factor)
@@ -64,7 +65,7 @@ class ReducedDecoder(Decoder):
         place: Place,
         classes: Classes,
         latents: Callable[[Place], Latents | None],
-        added: npt.NDArray[np.float32] | None,
+        added: Added | None,
     ) -> npt.NDArray[Any]:
         number, row, col = place
         palette = self._palettes[number]
@@ -78,7 +79,8 @@ class ReducedDecoder(Decoder):
         x = self._reduction.synthesise(y_hat, self.header.bands[number].level)
         step = STRIDE // self.factor
         top, left = window.row - region.row * step, window.col - region.col * step
-        values = self._finish(number, x[top : top + window.height, left : left + window.width], added)
+        x = x[top : top + window.height, left : left + window.width]
+        values = self._finish(number, x, None if added is None else added(x))
         return values if cells is None else palette.restore(values, cells)
 
     def _reached(self, place: Place) -> list[Any]:
@@ -101,7 +103,7 @@ class ReducedDecoder(Decoder):
         return Window(col, row, right - col, bottom - row)
 
 
-def check_factor(factor: int, *, unbiased: bool) -> None:
+def check_factor(factor: int, *, unbiased: bool, textured: bool) -> None:
     """`UsageError` before anything slow begins."""
     if factor not in FACTORS:
         raise UsageError(
@@ -111,6 +113,11 @@ def check_factor(factor: int, *, unbiased: bool) -> None:
         raise UsageError(
             "gains are those of whole pixels, not of their means in decibels",
             hint="Choose one of unbiased and reduce.",
+        )
+    if textured:
+        raise UsageError(
+            "noise is made for whole pixels, not for their means in decibels",
+            hint="Choose one of texture and reduce.",
         )
 
 

@@ -140,6 +140,17 @@ def gathered(
     return y_hat, region
 
 
+def decibels(
+    x: npt.NDArray[np.float32], band: Band, added: npt.NDArray[np.float32] | None = None
+) -> npt.NDArray[np.float32]:
+    """dB of power of network units, any shape, and what is added to them, neither rounded nor clamped."""
+    with np.errstate(over="ignore", invalid="ignore"):  # a hostile header; `finish` puts them in range
+        db = x * np.float32(band.unit) + np.float32(band.offset)
+        if added is not None:
+            db += added
+    return db
+
+
 def native_values(
     x: npt.NDArray[np.float32],
     band: Band,
@@ -156,8 +167,5 @@ def native_values(
     added : float32 array, same shape, optional
         dB to add before values are rounded and clamped.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # a hostile header; `finish` puts them in range
-        db = x * np.float32(band.unit) + np.float32(band.offset)
-        if added is not None:
-            db += added
+    db = decibels(x, band, added)
     return finish(db, BandRange(band.vmin, band.vmax), scale, palette, nodata)

@@ -19,12 +19,13 @@ Found = tuple[Place, FormatError]
 
 def inspect(decoder: Decoder, window: Window, bands: Sequence[int], tick: Tick) -> list[DamagedTile]:
     """Damaged tiles among those that decoding bands (from 0) of a window needs."""
-    found = _inspect(decoder, window, bands, tick, gains=decoder.unbiased, targets=decoder.raises)
+    wanted = {"gains": decoder.unbiased, "targets": decoder.raises, "textures": decoder.textured}
+    found = _inspect(decoder, window, bands, tick, **wanted)
     return [DamagedTile(band + 1, row, col, error.message) for (band, row, col), error in found]
 
 
 def verify(decoder: Decoder, tick: Tick) -> int:
-    """Check every checksum, mask, latent digest, target and gain; returns how many tiles were checked.
+    """Check every checksum, mask, latent digest, target, gain and texture; returns the tiles checked.
 
     Raises
     ------
@@ -33,7 +34,11 @@ def verify(decoder: Decoder, tick: Tick) -> int:
     """
     header = decoder.header
     whole, bands = Window(0, 0, header.width, header.height), range(len(header.bands))
-    measured = {"gains": decoder.gain_layer is not None, "targets": decoder.target_layer is not None}
+    measured = {
+        "gains": decoder.gain_layer is not None,
+        "targets": decoder.target_layer is not None,
+        "textures": decoder.texture_layer is not None,
+    }
     damaged = [error for _, error in _inspect(decoder, whole, bands, tick, **measured)]
     if damaged:
         named = "; ".join(error.message for error in damaged[:NAMED])
@@ -43,7 +48,14 @@ def verify(decoder: Decoder, tick: Tick) -> int:
 
 
 def _inspect(
-    decoder: Decoder, window: Window, bands: Sequence[int], tick: Tick, *, gains: bool, targets: bool
+    decoder: Decoder,
+    window: Window,
+    bands: Sequence[int],
+    tick: Tick,
+    *,
+    gains: bool,
+    targets: bool,
+    textures: bool,
 ) -> list[Found]:
     shown = set(decoder.grid.touching(window))
     places = [(band, *at) for at in decoder.needed(window) for band in bands]
@@ -56,6 +68,8 @@ def _inspect(
                     decoder.raised(place, classes)
                 if gains:
                     decoder.gains(place, classes)
+                if textures:
+                    decoder.texture(place, classes)
             decoder.latents(place)
         except FormatError as error:
             return error

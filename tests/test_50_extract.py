@@ -64,6 +64,16 @@ def test_a_gain_grid_stays_with_all_layers_and_goes_with_any() -> None:
     assert LayerKind.GAIN_GRID not in {layer.kind for layer in Reader(io.BytesIO(cut(data, 1))).header.layers}
 
 
+def test_all_measured_layers_stay_with_all_layers_and_go_with_any() -> None:
+    layers: dict[str, Any] = {"targets": True, "radiometry": True, "texture": True}
+    data = encode_array(dn((300, 280), 1), model=TOY, jobs=1, quality=60, **layers)
+    kinds = [layer.kind for layer in Reader(io.BytesIO(data)).header.layers]
+    measured = [LayerKind.BRIGHT_TARGETS, LayerKind.GAIN_GRID, LayerKind.TEXTURE]
+    assert kinds[-3:] == measured
+    assert cut(data, len(kinds) - 3) == data
+    assert not set(measured) & {layer.kind for layer in Reader(io.BytesIO(cut(data, 1))).header.layers}
+
+
 def test_a_cut_file_can_be_cut_again_and_names_its_layers() -> None:
     base = cut(coded(), 1)
     assert cut(base, 1) == base

@@ -137,10 +137,12 @@ def encoded(
     path: str,
     radiometry: int | bool = False,
     targets: bool = False,
+    texture: bool = False,
 ) -> bytes:
     """The `.sarc` file of a scene."""
     source, options = scene()
-    return encode_array(source, jobs=1, model=path, radiometry=radiometry, targets=targets, **options)
+    chosen: dict[str, Any] = {"radiometry": radiometry, "targets": targets, "texture": texture}
+    return encode_array(source, jobs=1, model=path, **chosen, **options)
 
 
 WAYS: dict[str, tuple[dict[str, Any], int | bool, bool]] = {
@@ -150,6 +152,8 @@ WAYS: dict[str, tuple[dict[str, Any], int | bool, bool]] = {
     "targets": ({}, False, True),
     "targets and gains": ({"unbiased": True}, 16, True),
     "targets left out": ({"targets": False}, False, True),
+    "texture": ({"texture": "speckle"}, False, False),
+    "texture beside targets and gains": ({"texture": "speckle"}, 16, True),
 }
 """How to decode, the side of the cells of gains, and whether there are bright targets."""
 
@@ -161,8 +165,9 @@ def test_a_decoder_written_from_the_specification_agrees(
 ) -> None:
     source, options = scene()
     chosen, radiometry, targets = WAYS[way]
-    data = encoded(scene, model.path, radiometry, targets)
-    theirs = oracle.decode(data, model.oracle, **chosen)
+    data = encoded(scene, model.path, radiometry, targets, "texture" in chosen)
+    wanted = {("textured" if key == "texture" else key): bool(value) for key, value in chosen.items()}
+    theirs = oracle.decode(data, model.oracle, **wanted)
     with SarcDataset(io.BytesIO(data), "scene", jobs=1, model=model.path, **chosen) as coded:
         ours, header = coded.read(), coded.decoder.header
         for place, latents in theirs.latents.items():
@@ -233,6 +238,32 @@ def test_the_specified_decoder_gives_the_unbiased_pixels_of_old() -> None:
         assert np.abs(theirs.astype(int) - stored["unbiased"]).max() <= 1
     with pytest.raises(oracle.RefusedError, match="no gain grid"):
         oracle.decode((GOLDEN / "uint8.sarc").read_bytes(), model, unbiased=True)
+
+
+def test_the_example_texture_of_the_specification_gives_its_numbers() -> None:
+    text = " ".join(FORMAT.read_text(encoding="utf-8").split())
+    found = re.search(r"the body `([^`]+)` means.+?m\(0, 0\) is (\S+), z is (\S+) and q is (\S+)\.", text)
+    assert found is not None
+    body, nothing = bytes.fromhex(found[1]), np.zeros((4, 4))
+    z = oracle.normal_noise(np.array([[127, 16], [32, -16]]), 1, 0, (0, 0), (4, 4))
+    assert z[0, 0] * np.sqrt(21845 * 19713) == pytest.approx(int(found[2]))
+    assert z[0, 0] == pytest.approx(float(found[3]), abs=1e-5)
+    added = oracle.read_texture(body, nothing, nothing == 0, 1, 0, (0, 0))
+    assert added[0, 0] == pytest.approx(1 + float(found[4]), abs=1e-5)
+    hashes = re.search(r"The hash of 1, 2, 3, 4 is (\w+), that of 0, 0, -1, 7 is (\w+)\.", text)
+    assert hashes is not None
+    assert [int(oracle.hash_of(*words)) for words in ((1, 2, 3, 4), (0, 0, -1, 7))] == [
+        int(number, 16) for number in hashes.groups()
+    ]
+
+
+def test_the_specified_decoder_gives_the_textured_pixels_of_old() -> None:
+    model = oracle.read_model(Path(TOY))
+    theirs = oracle.decode((GOLDEN / "texture.sarc").read_bytes(), model, textured=True).pixels
+    with np.load(GOLDEN / "texture.npz") as stored:
+        assert np.abs(theirs.astype(int) - stored["textured"]).max() <= 1
+    with pytest.raises(oracle.RefusedError, match="no texture"):
+        oracle.decode((GOLDEN / "uint8.sarc").read_bytes(), model, textured=True)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

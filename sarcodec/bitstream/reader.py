@@ -66,6 +66,11 @@ class Reader:
             self.lost = error
             self._spans = walk(self._read, self.header, self._header_crc, len(data), self.size)
 
+    @property
+    def header_crc(self) -> int:
+        """The header's checksum."""
+        return self._header_crc
+
     def _index(self, start: int) -> list[int]:
         """Where each record starts, and where the last one ends, as the index says."""
         tiles, footer_at = self.grid.count, self.size - layout.FOOTER.size

@@ -33,6 +33,7 @@ EPILOG = epilog(
     "sarcodec decode scene.sarc -o corner.tif --window 0,0,512,512 --co COMPRESS=ZSTD",
     "sarcodec decode scene.sarc -o power.tif --unbiased",
     "sarcodec decode scene.sarc -o overview.tif --reduce 8",
+    "sarcodec decode scene.sarc -o view.tif --texture speckle",
     codes=(2, 3, 4, 5, 6, 7, 8, 9, PARTIAL),
 )
 NAMED = 20
@@ -92,6 +93,13 @@ def decode(
             rich_help_panel=RASTER,
         ),
     ] = False,
+    texture: Annotated[
+        Literal["none", "speckle"],
+        typer.Option(
+            help="Add noise like the speckle that was left out, of what encode --texture stored.",
+            rich_help_panel=RASTER,
+        ),
+    ] = "none",
     creation_options: Annotated[
         list[str] | None,
         typer.Option(
@@ -126,6 +134,7 @@ def decode(
             unbiased=unbiased,
             reduce=int(reduce),
             targets=not no_targets,
+            texture=None if texture == "none" else texture,
             model=model,
             device=device,
             jobs=jobs,
@@ -152,6 +161,7 @@ def decode(
                 "unbiased": unbiased,
                 "reduce": int(reduce),
                 "targets": report.targets,
+                "texture": texture,
                 "damaged": [asdict(tile) for tile in damaged],
                 "seconds": seconds,
             }

@@ -34,6 +34,7 @@ EPILOG = epilog(
     "sarcodec encode scene.tif -q 70 -o small.sarc --overwrite",
     "sarcodec encode sigma0.tif --bpp 0.4 --radiometry",
     "sarcodec encode port.tif --bpp 0.2 --targets",
+    "sarcodec encode scene.tif --bpp 0.2 --texture",
     "sarcodec encode sigma0.tif --rmse-db 1.5 --scale power --quantity sigma0 --json",
     notes=("A target out of the model's reach takes the nearest, warns, and counts as done."),
     codes=(2, 3, 6, 7, 8, 9),
@@ -102,6 +103,14 @@ def encode(
             rich_help_panel=RASTER,
         ),
     ] = False,
+    texture: Annotated[
+        bool,
+        typer.Option(
+            "--texture",
+            help="Store what decode --texture speckle makes noise like the lost speckle of.",
+            rich_help_panel=RASTER,
+        ),
+    ] = False,
     model: ModelOption = None,
     device: DeviceOption = "auto",
     jobs: JobsOption = None,
@@ -139,6 +148,7 @@ def encode(
             quantity=quantity,
             radiometry=gains,
             targets=targets,
+            texture=texture,
             model=model,
             device=device,
             jobs=jobs,
@@ -192,7 +202,7 @@ def _out_of_reach(report: EncodeReport, bpp: float | None, rmse_db: float | None
 
 def _facts(source: str, out: Path, report: EncodeReport, limits: Limits) -> dict[str, Any]:
     """What ``--json`` prints."""
-    from sarcodec.bitstream import gaingrid
+    from sarcodec.bitstream import gaingrid, texturegrid
 
     header, targets_bpp = _stored(out, limits)
     raw = header.width * header.height * len(header.bands) * _item_bytes(header.dtype)
@@ -212,6 +222,7 @@ def _facts(source: str, out: Path, report: EncodeReport, limits: Limits) -> dict
         "quantity": header.quantity.value,
         "radiometry": gaingrid.layer_of(header) is not None,
         "targets_bpp": targets_bpp,
+        "texture": texturegrid.layer_of(header) is not None,
         "model": report.model,
         "level": report.level,
         "reached": report.reached,

@@ -53,7 +53,7 @@ def _opened(path: Path) -> BinaryIO:
 def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
     """Everything ``info`` knows of an open file, as ``--json`` prints it."""
     from sarcodec import zoo
-    from sarcodec.bitstream import gaingrid, targetlist
+    from sarcodec.bitstream import gaingrid, targetlist, texturegrid
     from sarcodec.cli.masks import masked
     from sarcodec.metadata import RasterMeta
 
@@ -75,6 +75,7 @@ def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
         "meaning": header.meaning.value,
         "radiometry": gaingrid.layer_of(header) is not None,
         "targets": targetlist.layer_of(header) is not None,
+        "texture": texturegrid.layer_of(header) is not None,
         "georeferencing": _georeferencing(meta),
         "tags": meta.tags,
         "bands": [
@@ -99,7 +100,7 @@ def _sizes(reader: Reader, limits: Limits) -> dict[str, Any]:
     from sarcodec.bitstream.layout import CRC, LAYER_HEAD, LayerKind
 
     header, masks, layers = reader.header, 0, [0] * len(reader.header.layers)
-    measured = (LayerKind.BRIGHT_TARGETS, LayerKind.GAIN_GRID)
+    measured = (LayerKind.BRIGHT_TARGETS, LayerKind.GAIN_GRID, LayerKind.TEXTURE)
     heads = [CRC.size + LAYER_HEAD.size * (layer.kind not in measured) for layer in header.layers]
     for row in range(reader.grid.rows):
         for col in range(reader.grid.cols):
@@ -215,9 +216,12 @@ def _lines(facts: dict[str, Any]) -> list[str]:
 
 def _meaning(facts: dict[str, Any]) -> str:
     """What decoding returns."""
+    meaning = f"decode gives {facts['meaning']} values"
+    if facts["texture"]:
+        meaning += ", decode --texture speckle textured ones"
     if facts["radiometry"]:
-        return f"decode gives {facts['meaning']} values, decode --unbiased mean power"
-    return f"decode gives {facts['meaning']} values; there is no gain grid for --unbiased"
+        return meaning + ", decode --unbiased mean power"
+    return meaning + "; there is no gain grid for --unbiased"
 
 
 def _masked(area: dict[str, Any]) -> str:

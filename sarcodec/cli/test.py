@@ -28,7 +28,7 @@ def check(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Check that files are whole: every checksum, mask, latent digest, target and gain. Writes nothing."""
+    """Check files: every checksum, mask, latent digest, target, gain and texture. Writes nothing."""
     from sarcodec import dataset
     from sarcodec.limits import limits_from
 

@@ -143,6 +143,12 @@ def bright_targets() -> Case:
     return cube, meta_of(cube, nodata=0), 40, None, Quantity.DN
 
 
+def texture() -> Case:
+    cube = dn(70, 1090, 15).astype(np.uint16)[None]
+    cube[0, :, :20] = cube[0, 10:30, 1000:1030] = 0
+    return cube, meta_of(cube, nodata=0), 30, None, Quantity.DN
+
+
 CASES: tuple[Callable[[], Case], ...] = (
     uint16_border,
     int16,
@@ -158,12 +164,16 @@ CASES: tuple[Callable[[], Case], ...] = (
     nothing_valid,
     gain_grid,
     bright_targets,
+    texture,
 )
 
 GAIN_SIDES: dict[str, int] = {"gain_grid": 32}
 """Sides of the cells of those that carry a gain grid; their unbiased pixels are kept too."""
 WITH_TARGETS = {"bright_targets"}
 """Those that carry bright targets; their pixels without them are kept too."""
+
+TEXTURED: frozenset[str] = frozenset({"texture"})
+"""Those that carry a texture; their textured pixels are kept too."""
 
 
 def toy_plain() -> Case:
@@ -188,11 +198,18 @@ FAMILIES: tuple[Callable[[], Case], ...] = (toy_plain, toy_residual, toy_trellis
 """Cases coded with the model of the same name."""
 
 
-def encoded(case: Case, model: str = TOY, radiometry: bool | int = False, *, targets: bool = False) -> bytes:
+def encoded(
+    case: Case,
+    model: str = TOY,
+    radiometry: bool | int = False,
+    *,
+    targets: bool = False,
+    texture: bool = False,
+) -> bytes:
     """The `.sarc` file of a case."""
     cube, meta, quality, scale, quantity = case
     file, target = io.BytesIO(), _target(quality, None, None)
-    chosen: Any = {"radiometry": radiometry, "targets": targets}
+    chosen: Any = {"radiometry": radiometry, "targets": targets, "texture": texture}
     _encode(ArraySource(cube, meta), file, target, scale, quantity, model, "cpu", 1, silent, **chosen)
     return file.getvalue()
 
@@ -245,7 +262,8 @@ def make_missing(folder: Path, cases: dict[Callable[[], Case], str]) -> None:
         if path.exists():
             continue
         case = make()
-        path.write_bytes(encoded(case, model, GAIN_SIDES.get(name, False), targets=name in WITH_TARGETS))
+        chosen: Any = {"targets": name in WITH_TARGETS, "texture": name in TEXTURED}
+        path.write_bytes(encoded(case, model, GAIN_SIDES.get(name, False), **chosen))
         with SarcDataset(io.BytesIO(path.read_bytes()), name, model=model, jobs=1) as coded:
             scale = coded.decoder.header.scale
             invalid = invalid_of(case[0], case[1], scale)
@@ -255,6 +273,8 @@ def make_missing(folder: Path, cases: dict[Callable[[], Case], str]) -> None:
                 kept["unbiased"] = otherwise(path, model, unbiased=True)
             if name in WITH_TARGETS:
                 kept["without_targets"] = otherwise(path, model, targets=False)
+            if name in TEXTURED:
+                kept["textured"] = otherwise(path, model, texture="speckle")
             np.savez_compressed(folder / f"{name}.npz", **kept)
             expected[name] = {
                 "header": header_fields(coded),

@@ -364,6 +364,92 @@ def read_gains(body: bytes, valid: Array) -> Array:
     return wide[: valid.shape[0], : valid.shape[1]]
 
 
+# Textures
+
+
+def hash_of(*words: Array | int) -> Array:
+    """Hash of words that broadcast against each other, int64 within 0 .. 2^32 - 1."""
+    x = np.zeros((), np.uint64)
+
+    def times(x: Array, factor: int) -> Array:
+        product: Array = (x * np.uint64(factor)) % np.uint64(2**32)
+        return product
+
+    for word in words:
+        x = times(x ^ np.asarray(np.asarray(word) % 2**32, np.uint64), 0x9E3779B1)
+        x = x ^ (x // np.uint64(2**15))
+        x = times(x, 0x85EBCA6B)
+        x = x ^ (x // np.uint64(2**13))
+    x = times(x, 0xC2B2AE35)
+    x = x ^ (x // np.uint64(2**16))
+    return x.astype(np.int64)
+
+
+def between_cells(sums: Array, counts: Array, side: int, shape: tuple[int, ...]) -> Array:
+    """Sums over counts, both bilinear between the centres of cells."""
+    axes = []
+    for length, cells in zip(shape, sums.shape, strict=True):
+        weights = np.zeros((length, cells))
+        for y in range(length):
+            p = min(max((y + 0.5) / side - 0.5, 0), cells - 1)
+            low = int(p)
+            weights[y, low] += 1 - (p - low)
+            if low + 1 < cells:
+                weights[y, low + 1] += p - low
+        axes.append(weights)
+    total, count = (axes[0] @ cells @ axes[1].T for cells in (sums, counts))
+    wide: Array = np.where(count > 0, total / np.where(count > 0, count, 1), 0)
+    return wide
+
+
+def cell_sums(values: Array, side: int) -> Array:
+    """Sums of cells of side x side pixels."""
+    rows, cols = (-(-length // side) for length in values.shape)
+    out = np.zeros((rows, cols))
+    for r in range(rows):
+        for c in range(cols):
+            out[r, c] = values[r * side : (r + 1) * side, c * side : (c + 1) * side].sum()
+    return out
+
+
+def normal_noise(kernel: Array, seed: int, band: int, at: tuple[int, int], shape: tuple[int, ...]) -> Array:
+    """z of the pixels of a window whose upper left one is `at`; `kernel` is one quadrant."""
+    reach = len(kernel) - 1
+    rows = np.arange(at[0] - reach, at[0] + shape[0] + reach)[:, None]
+    cols = np.arange(at[1] - reach, at[1] + shape[1] + reach)
+    found = hash_of(seed, band, rows, cols)
+    e = sum(found // 256**n % 256 for n in range(4)) - 510
+    m, squares = np.zeros(shape, np.int64), 0
+    for i in range(-reach, reach + 1):
+        for j in range(-reach, reach + 1):
+            k = int(kernel[abs(i), abs(j)])
+            squares += k * k
+            m += k * e[reach + i : reach + i + shape[0], reach + j : reach + j + shape[1]]
+    z: Array = m / math.sqrt(21845 * squares)
+    return z
+
+
+def read_texture(body: bytes, db: Array, valid: Array, seed: int, band: int, at: tuple[int, int]) -> Array:
+    """dB that a texture adds to each pixel of a tile, given the decoded ones and where the tile begins."""
+    if not body:
+        return np.zeros(valid.shape)
+    require(len(body) >= 7, "texture")
+    unit, h0, h2, s, b, reach = struct.unpack("<HbbbbB", body[:7])
+    end = 7 + (reach + 1) ** 2 - 1
+    require(reach <= 3 and len(body) >= end, "kernel of a texture")
+    kernel = np.frombuffer(b"\x7f" + body[7:end], np.int8).reshape(reach + 1, reach + 1)
+    side = 64 >> (body[end] // 16 % 4) if body[end:] else 64
+    levels = read_gains(body[end:], valid)[::side, ::side]
+    near = between_cells(cell_sums(np.where(valid, db, 0), 16), cell_sums(valid, 16), 16, valid.shape)
+    t, f = (db - near).clip(-12, 12), ((16 - (db - near)) / 4).clip(0, 1)
+    coded = (cell_sums(valid, side) > 0).astype(float)
+    sigma = between_cells(coded * unit / 2048 * 10 ** (levels / 20), coded, side, valid.shape)
+    z, b = normal_noise(kernel, seed, band, at, valid.shape), b / 256
+    q = (z + b * (z * z - 1)) / math.sqrt(1 + 2 * b * b)
+    added: Array = f * (h0 / 64 + h2 / 4096 * t * t + sigma * (1 - s / 512 * t).clip(1 / 8, 2) * q)
+    return added
+
+
 # The model file
 
 
@@ -795,7 +881,13 @@ class Decoded:
 
 
 def decode(
-    data: bytes, model: Model, *, base_only: bool = False, unbiased: bool = False, targets: bool = True
+    data: bytes,
+    model: Model,
+    *,
+    base_only: bool = False,
+    unbiased: bool = False,
+    targets: bool = True,
+    textured: bool = False,
 ) -> Decoded:
     """Decode a `.sarc` file.
 
@@ -809,6 +901,8 @@ def decode(
         Apply the gain grid.
     targets : bool
         Raise bright targets.
+    textured : bool
+        Add the texture's noise.
 
     Raises
     ------
@@ -826,6 +920,8 @@ def decode(
     grid = header.layers.index((128 + 4, 0)) if (128 + 4, 0) in header.layers else None
     require(grid is not None or not unbiased, "there is no gain grid")
     bright = header.layers.index((128 + 3, 0)) if (128 + 3, 0) in header.layers else None
+    texture = header.layers.index((128 + 5, 0)) if (128 + 5, 0) in header.layers else None
+    require(texture is not None or not textured, "there is no texture")
     records = read_records(data, header, cursor.at)
     shape = (len(header.bands), header.height, header.width)
     out = Decoded(np.empty(shape, header.dtype), {}, np.empty(shape, np.uint8))
@@ -853,6 +949,12 @@ def decode(
                 added[window] += read_gains(record[number][1 + grid], classes == 0)
         x = synthesise(model, y_hat, band.level)[: header.height, : header.width]
         classes, pixels = out.classes[number], out.pixels[number]
+        for tile, record in enumerate(records if textured and texture is not None else ()):
+            window = header.window(*divmod(tile, header.tiles[1]))
+            db = x[window].astype(np.float64) * band.unit + band.offset + added[window]
+            at = (window[0].start, window[1].start)
+            body = record[number][1 + (texture or 0)]
+            added[window] += read_texture(body, db, classes[window] == 0, header.crc, number, at)
         if (classes == 0).any():
             pixels[:] = native_values(x, added, band, header)
         bits = pixels.view(f"u{header.dtype.itemsize}")
