@@ -197,7 +197,7 @@ for place, value, kind in [
     (8, 3, UnsupportedError),
     (9, 0, FormatError),
     (9, 17, LimitError),
-    (10, 1, UnsupportedError),
+    (10, 2, UnsupportedError),
     (11, 2, FormatError),
     (12, 2, FormatError),
     (14, 1, FormatError),

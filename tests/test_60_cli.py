@@ -173,7 +173,9 @@ def test_an_overview_has_means_of_decibels_and_lies_where_the_scene_does(
         inner = (pixels > 0).all((1, 3))
         means = 20 * np.log10(np.maximum(pixels, 1).astype(float)).mean((1, 3))
         found = small.read(1)
-        assert np.abs(20 * np.log10(found[inner].astype(float)) - means[inner]).max() < 0.5
+        off = 20 * np.log10(found[inner].astype(float)) - means[inner]
+        assert np.sqrt(np.mean(off**2)) < 0.25  # what layers that are left out may add
+        assert np.abs(off).max() < 1
         assert np.array_equal(found > 0, 2 * (pixels > 0).sum((1, 3)) >= 16)
 
 

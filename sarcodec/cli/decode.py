@@ -66,7 +66,7 @@ def decode(
         bool,
         typer.Option(
             "--allow-partial",
-            help="Go on where tiles are damaged: they, and 64 pixels around them, become nodata.",
+            help="Go on where tiles are damaged: they, and what lies near them, become nodata.",
             rich_help_panel=RASTER,
         ),
     ] = False,
