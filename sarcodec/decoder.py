@@ -103,7 +103,7 @@ class Decoder:
     jobs : int
         Threads.
     base_only : bool
-        Leave enhancement layers out: their latents become their predicted means.
+        Leave enhancement layers out, as if the tiles had none of their symbols.
     allow_partial : bool
         Fill what damage took with :attr:`fill` instead of raising, and note the tiles in :attr:`damaged`.
     unbiased : bool
