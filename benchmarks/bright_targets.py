@@ -24,7 +24,7 @@ import numpy.typing as npt
 from sarcodec.api import decode_array, encode_array
 from sarcodec.bench.images import images
 from sarcodec.bench.original import Original
-from sarcodec.bitstream import targetlist
+from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.reader import Reader
 from sarcodec.metrics.targets import Targets, compare, detect
 from sarcodec.radiometry import to_db
@@ -88,7 +88,7 @@ def measured(original: Original, wanted: Targets, bpp: float, jobs: int, *, targ
     db = to_db(decode_array(data, jobs=jobs)[0], image.scale)
     change = compare(wanted, targets_of(original, db), db)
     reader = Reader(io.BytesIO(data))
-    layer = targetlist.layer_of(reader.header)
+    layer = reader.header.side_layer(LayerKind.BRIGHT_TARGETS)
     difference = (db - original.db)[original.valid].astype(np.float64)
     return Found(
         wanted.count,

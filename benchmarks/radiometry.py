@@ -23,6 +23,7 @@ import rasterio
 
 from sarcodec.api import decode_array, encode_array
 from sarcodec.bitstream import gaingrid
+from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.reader import Reader
 from sarcodec.invalid import valid_mask
 from sarcodec.metrics import power_bias
@@ -98,7 +99,7 @@ def quality(item: Item, decoded: Array) -> Quality:
 def gain_bytes(data: bytes) -> int:
     """Bytes of the gain grid, checksums included."""
     reader = Reader(io.BytesIO(data))
-    number = gaingrid.layer_of(reader.header)
+    number = reader.header.side_layer(LayerKind.GAIN_GRID)
     assert number is not None
     return sum(
         band[1 + number].size

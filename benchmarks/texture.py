@@ -23,7 +23,7 @@ import numpy.typing as npt
 import rasterio
 
 from sarcodec.api import decode_array, encode_array
-from sarcodec.bitstream import texturegrid
+from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.reader import Reader
 from sarcodec.invalid import valid_mask
 from sarcodec.metrics import autocorrelation, enl, homogeneous_blocks, psnr_db
@@ -85,7 +85,7 @@ def real(folder: Path, splits: Sequence[str], side: int) -> Iterator[Item]:
 def texture_bytes(data: bytes) -> int:
     """Bytes of the texture, checksums and lengths included."""
     reader = Reader(io.BytesIO(data))
-    number = texturegrid.layer_of(reader.header)
+    number = reader.header.side_layer(LayerKind.TEXTURE)
     assert number is not None
     places = [(row, col) for row in range(reader.grid.rows) for col in range(reader.grid.cols)]
     return sum(band[1 + number].size + 1 for place in places for band in reader.segments(*place))

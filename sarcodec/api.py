@@ -367,7 +367,7 @@ def decode(
             for band, piece, values in decoder.strips(part, bands, progress):
                 place = Window(piece.col - part.col, piece.row - part.row, piece.width, piece.height)
                 sink.write(band + 1, values, place)
-        return DecodeReport(meta, damaged, coded.decoder.raises)
+        return DecodeReport(meta, damaged, coded.decoder.sides.raises)
 
 
 def decode_array(

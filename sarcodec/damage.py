@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 
 from sarcodec.bitstream.header import Header
-from sarcodec.errors import UsageError
+from sarcodec.bitstream.reader import where
+from sarcodec.errors import FormatError, UsageError
 from sarcodec.invalid import InvalidPalette, native_nodata
 from sarcodec.metadata import RasterMeta
 from sarcodec.types import Scale, TileGrid, Window
 
+Place = tuple[int, int, int]
+"""Band (from 0), tile row, tile column."""
 NAMESPACE, TAG = "SARCODEC", "DAMAGED_TILES"
 """Where a raster that was decoded in part says so."""
 
@@ -32,6 +35,13 @@ class DamagedTile:
 
     def __str__(self) -> str:
         return f"band {self.band} row {self.row} column {self.col}"
+
+
+def named(error: FormatError, place: Place) -> FormatError:
+    """The same error with the tile's name in front."""
+    band, row, col = place
+    message = f"{where(row, col)}, band {band + 1}: {error.message}"
+    return type(error)(message, hint=error.hint or "This tile is damaged.")
 
 
 def fill_value(header: Header, nodata: float | None) -> Any:

@@ -10,16 +10,14 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec import gain, texture, zoo
 from sarcodec import limits as lim
-from sarcodec import targets as bright
-from sarcodec.bitstream import gaingrid, mask, targetlist, texturegrid
+from sarcodec import zoo
+from sarcodec.bitstream import mask
 from sarcodec.bitstream.header import Header
 from sarcodec.bitstream.layout import NEWER, LayerKind, Quantiser
 from sarcodec.bitstream.reader import Reader, where
-from sarcodec.bitstream.texturegrid import Texture
-from sarcodec.damage import fill_value, reached
-from sarcodec.errors import FormatError, UnsupportedError, UsageError
+from sarcodec.damage import Place, fill_value, named, reached
+from sarcodec.errors import FormatError, UnsupportedError
 from sarcodec.invalid import InvalidPalette, valid_mask
 from sarcodec.metadata import RasterMeta
 from sarcodec.model import modelfile
@@ -28,7 +26,8 @@ from sarcodec.model.modelfile import Model
 from sarcodec.model.runtime import one_thread
 from sarcodec.model.transforms import STRIDE
 from sarcodec.parallel import ordered_map
-from sarcodec.tile import decibels, latent_window, native_values, synthesise_tile
+from sarcodec.sides import Added, SideLayers
+from sarcodec.tile import latent_window, native_values, synthesise_tile
 from sarcodec.types import TileGrid, Window
 
 log = logging.getLogger(__name__)
@@ -40,12 +39,8 @@ WORK_BYTES = 48
 QUIET = 4
 """Sizes that tiles of one raster come in: whole ones, and those cut at its right, its bottom and both."""
 
-Place = tuple[int, int, int]
-"""Band (from 0), tile row, tile column."""
 Latents = npt.NDArray[np.int32]
 Tick = Callable[[str, int, int], None]
-Added = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
-"""dB to add to each pixel of a tile, given its pixels in network units."""
 
 
 def meta_of(header: Header, limits: lim.Limits = lim.DEFAULT) -> RasterMeta:
@@ -106,33 +101,23 @@ class Decoder:
         Leave enhancement layers out, as if the tiles had none of their symbols.
     allow_partial : bool
         Fill what damage took with :attr:`fill` instead of raising, and note the tiles in :attr:`damaged`.
-    unbiased : bool
-        Apply the gain grid, so that mean power is the source's; a tile whose grid is damaged is damaged.
-    targets : bool
-        Raise bright targets, where the file has them and not the base layer alone is wanted; a tile whose
-        list of them is damaged is damaged.
-    textured : bool
-        Add noise in place of the speckle that was left out; a tile whose texture is damaged is damaged.
+    unbiased, targets, textured : bool
+        See :class:`sarcodec.sides.SideLayers`; a tile whose wanted layers are damaged is damaged.
 
     Raises
     ------
     UsageError
-        `unbiased` or `textured` is asked of a file without what it takes, of its base layer alone, or of
-        pixels without the bright targets that it was measured with; or both are asked.
+        What is asked contradicts itself or what the file has.
     """
 
     damaged: dict[Place, str]
     """Damaged tiles met so far, and what is wrong with each."""
-    gain_layer: int | None
-    """Number of the gain grid among the layers, None without one."""
     grid: TileGrid
     """Tiles of the raster that is returned."""
     layers: int
     """Layers of the model whose latents are decoded."""
-    target_layer: int | None
-    """Number of the bright targets among the layers, None without any."""
-    texture_layer: int | None
-    """Number of the texture among the layers, None without one."""
+    sides: SideLayers
+    """What else changes pixels."""
 
     def __init__(
         self,
@@ -152,16 +137,9 @@ class Decoder:
         self.header, self.limits = self.reader.header, limits
         self.grid = self.header.grid
         self.meta = meta_of(self.header, limits)
-        self.gain_layer, self.unbiased = gaingrid.layer_of(self.header), unbiased
-        self.target_layer = targetlist.layer_of(self.header)
-        self.raises = targets and not base_only and self.target_layer is not None
-        if unbiased:
-            _check_gains(self.gain_layer, base_only=base_only)
-            _check_targets(self.target_layer, "gains are those", "--unbiased", targets=targets)
-        self.texture_layer, self.textured = texturegrid.layer_of(self.header), textured
-        if textured:
-            _check_texture(self.texture_layer, base_only=base_only, unbiased=unbiased)
-            _check_targets(self.target_layer, "noise is that", "--texture", targets=targets)
+        self.sides = SideLayers(
+            self.reader, unbiased=unbiased, raising=targets, textured=textured, base_only=base_only
+        )
         self.allow_partial, self.damaged = allow_partial, {}
         self._mute: set[Place] = set()
         self._quiet: dict[tuple[int, tuple[int, int]], Latents] = {}
@@ -199,7 +177,7 @@ class Decoder:
                 return self._silent(band, size)
             y_hat = self._coders[band].decode(tuple(layers), size)
         except FormatError as error:
-            raise _named(error, place) from error
+            raise named(error, place) from error
         return y_hat.astype(np.int32)
 
     def _silent(self, band: int, size: tuple[int, int]) -> Latents:
@@ -220,68 +198,17 @@ class Decoder:
         try:
             classes = mask.unpack(packed, (window.height, window.width), len(palette))
         except FormatError as error:
-            raise _named(error, place) from error
+            raise named(error, place) from error
         if self._empty(band) and not classes.all():
             raise FormatError(f"{where(row, col)}: valid pixels in a band that has none")
         return classes
-
-    def gains(self, place: Place, classes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Gain of each pixel of a tile, float32, shape of `classes`, dB; raises as :meth:`latents`."""
-        assert self.gain_layer is not None
-        band, row, col = place
-        body = self.reader.layer_bytes(row, col, band, self.gain_layer)
-        try:
-            return gain.spread(gaingrid.unpack(body, classes == 0), classes.shape)
-        except FormatError as error:
-            raise _named(error, place) from error
-
-    def raised(self, place: Place, classes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """By how much each pixel of a tile is raised for bright targets; as :meth:`gains`."""
-        assert self.target_layer is not None
-        band, row, col = place
-        body = self.reader.layer_bytes(row, col, band, self.target_layer)
-        try:
-            return bright.spread(targetlist.unpack(body, classes == 0), classes.shape)
-        except FormatError as error:
-            raise _named(error, place) from error
-
-    def texture(self, place: Place, classes: npt.NDArray[np.uint8]) -> Texture | None:
-        """Texture of a tile, None where nothing is added; raises as :meth:`latents`."""
-        assert self.texture_layer is not None
-        band, row, col = place
-        body = self.reader.layer_bytes(row, col, band, self.texture_layer)
-        try:
-            return texturegrid.unpack(body, classes == 0)
-        except FormatError as error:
-            raise _named(error, place) from error
-
-    def _added(self, place: Place, classes: npt.NDArray[np.uint8]) -> Added | None:
-        """What is added to the decoded dB of a tile, None for nothing; raises as :meth:`latents`."""
-        added = self.raised(place, classes) if self.raises else None
-        if self.unbiased:
-            gains = self.gains(place, classes)
-            added = gains if added is None else gains + added
-        found = self.texture(place, classes) if self.textured else None
-        if found is None:
-            return None if added is None else lambda _: added
-        number, window = place[0], self.header.grid.window(*place[1:])
-        band, seed = self.header.bands[number], self.reader.header_crc
-
-        def textured(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-            db = decibels(x, band, added)  # contrast, and so noise, is that of pixels with targets raised
-            noise = texture.added(found, db, classes == 0, seed, number, window)
-            if added is not None:
-                noise += added
-            return noise
-
-        return textured
 
     def tile(self, place: Place, latents: Callable[[Place], Latents | None]) -> npt.NDArray[Any]:
         """Native values of a tile, given the latents around it; :attr:`fill` where damage reaches."""
         if place not in self._mute:
             try:
                 classes = self.classes(place)
-                added = self._added(place, classes)
+                added = self.sides.added(place, classes)
             except FormatError as error:
                 self._lose(place, error)
             else:
@@ -409,50 +336,3 @@ class Decoder:
         for band, part, values in self.strips(window, bands, lambda *_: None):
             out[(slots[band], *part.inside(window))] = values
         return out
-
-
-def _check_gains(layer: int | None, *, base_only: bool) -> None:
-    if layer is None:
-        raise UsageError(
-            "the file has no gain grid, so mean power cannot be brought back",
-            hint="Encode the source anew with --radiometry, or decode without --unbiased.",
-        )
-    if base_only:
-        raise UsageError(
-            "gains are those of all layers together, not of the base layer",
-            hint="Choose one of --unbiased and --base-only.",
-        )
-
-
-def _check_texture(layer: int | None, *, base_only: bool, unbiased: bool) -> None:
-    if layer is None:
-        raise UsageError(
-            "the file has no texture to make speckle of",
-            hint="Encode the source anew with --texture, or decode without --texture.",
-        )
-    if base_only:
-        raise UsageError(
-            "noise stands in for what all layers together leave out, not the base layer",
-            hint="Choose one of --texture and --base-only.",
-        )
-    if unbiased:
-        raise UsageError(
-            "textured pixels have about the source's mean power without gains",
-            hint="Choose one of --texture and --unbiased.",
-        )
-
-
-def _check_targets(layer: int | None, what: str, option: str, *, targets: bool) -> None:
-    """Refuse to leave targets out where `what` was measured with them."""
-    if layer is not None and not targets:
-        raise UsageError(
-            f"{what} of pixels whose bright targets are raised",
-            hint=f"Choose one of {option} and --no-targets.",
-        )
-
-
-def _named(error: FormatError, place: Place) -> FormatError:
-    """The same error with the tile's name in front."""
-    band, row, col = place
-    message = f"{where(row, col)}, band {band + 1}: {error.message}"
-    return type(error)(message, hint=error.hint or "This tile is damaged.")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from sarcodec import gain, targets
 from sarcodec.bitstream import gaingrid, targetlist, texturegrid
 from sarcodec.bitstream.header import Header
+from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.tile import BandRecord
 from sarcodec.invalid import InvalidPalette, Values
 from sarcodec.model.modelfile import Model
@@ -52,8 +53,8 @@ def with_measured(
     """
     grid, meta, in_row = header.grid, source.meta, header.grid.cols * len(header.bands)
     palettes = [InvalidPalette(np.dtype(header.dtype), tuple(band.palette)) for band in header.bands]
-    raises, gains = targetlist.layer_of(header) is not None, gaingrid.layer_of(header) is not None
-    textures = texturegrid.layer_of(header) is not None
+    sides = (LayerKind.BRIGHT_TARGETS, LayerKind.GAIN_GRID, LayerKind.TEXTURE)
+    raises, gains, textures = (header.side_layer(kind) is not None for kind in sides)
     waiting: list[tuple[Place, BandRecord]] = []
     known: dict[Place, Latents | None] = {}
 

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.damage import NAMESPACE, reached
-from sarcodec.decoder import Added, Decoder, Latents, Place
+from sarcodec.damage import NAMESPACE, Place, reached
+from sarcodec.decoder import Decoder, Latents
 from sarcodec.errors import UsageError
 from sarcodec.invalid import InvalidPalette
 from sarcodec.metadata import RasterMeta
 from sarcodec.model.reduce import FACTORS, reduction
 from sarcodec.model.transforms import STRIDE
+from sarcodec.sides import Added
 from sarcodec.tile import gathered
 from sarcodec.types import TileGrid, Window
 
@@ -47,13 +48,13 @@ class ReducedDecoder(Decoder):
     """
 
     def __init__(self, whole: Decoder, factor: int) -> None:
-        check_factor(factor, unbiased=whole.unbiased, textured=whole.textured)
+        check_factor(factor, unbiased=whole.sides.unbiased, textured=whole.sides.textured)
         vars(self).update(vars(whole))
         # Fewer layers are read than for whole pixels: other latents, other damage.
         self._quiet: dict[tuple[int, tuple[int, int]], Latents] = {}
         self._mute: set[Place] = set()
         # Targets and noise are a matter of whole pixels, and next to nothing in a mean of decibels.
-        self.raises = self.textured = False
+        self.sides = self.sides.off()  # a target is next to nothing in a mean of decibels
         self.factor, self.full = factor, whole.grid
         width, height = (-(-side // factor) for side in (self.full.width, self.full.height))
         self.grid = TileGrid(width, height, self.full.side // factor)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sarcodec.damage import DamagedTile
-from sarcodec.decoder import Decoder, Place, Tick
+from sarcodec.damage import DamagedTile, Place
+from sarcodec.decoder import Decoder, Tick
 from sarcodec.errors import FormatError
 from sarcodec.model.runtime import one_thread
 from sarcodec.parallel import ordered_map
@@ -19,7 +19,8 @@ Found = tuple[Place, FormatError]
 
 def inspect(decoder: Decoder, window: Window, bands: Sequence[int], tick: Tick) -> list[DamagedTile]:
     """Damaged tiles among those that decoding bands (from 0) of a window needs."""
-    wanted = {"gains": decoder.unbiased, "targets": decoder.raises, "textures": decoder.textured}
+    sides = decoder.sides
+    wanted = {"gains": sides.unbiased, "targets": sides.raises, "textures": sides.textured}
     found = _inspect(decoder, window, bands, tick, **wanted)
     return [DamagedTile(band + 1, row, col, error.message) for (band, row, col), error in found]
 
@@ -35,9 +36,9 @@ def verify(decoder: Decoder, tick: Tick) -> int:
     header = decoder.header
     whole, bands = Window(0, 0, header.width, header.height), range(len(header.bands))
     measured = {
-        "gains": decoder.gain_layer is not None,
-        "targets": decoder.target_layer is not None,
-        "textures": decoder.texture_layer is not None,
+        "gains": decoder.sides.gain_layer is not None,
+        "targets": decoder.sides.target_layer is not None,
+        "textures": decoder.sides.texture_layer is not None,
     }
     damaged = [error for _, error in _inspect(decoder, whole, bands, tick, **measured)]
     if damaged:
@@ -65,11 +66,11 @@ def _inspect(
             if place[1:] in shown:
                 classes = decoder.classes(place)
                 if targets:
-                    decoder.raised(place, classes)
+                    decoder.sides.raised(place, classes)
                 if gains:
-                    decoder.gains(place, classes)
+                    decoder.sides.gains(place, classes)
                 if textures:
-                    decoder.texture(place, classes)
+                    decoder.sides.texture(place, classes)
             decoder.latents(place)
         except FormatError as error:
             return error

@@ -145,7 +145,7 @@ def test_the_grid_of_a_file_is_the_first_skippable_one_without_channels() -> Non
     def found(*layers: Layer) -> int | None:
         band, model = Band(0.0, 1.0, 0, 1, 2), ModelRef("toy", bytes(8), bytes(8))
         header = Header(300, 200, "uint16", Scale.DN, (band,), layers, model)
-        return gaingrid.layer_of(Header.from_bytes(header.to_bytes()))
+        return Header.from_bytes(header.to_bytes()).side_layer(LayerKind.GAIN_GRID)
 
     assert found(base) is found(base, newer) is None
     assert found(base, Layer(LayerKind.ENHANCEMENT, 4), newer, grid, grid) == 3

@@ -13,7 +13,6 @@ from hypothesis.extra import numpy as hnp
 
 from oracle import sarc_decoder as oracle
 from sarcodec import targets
-from sarcodec.bitstream import targetlist
 from sarcodec.bitstream.header import Band, Header, Layer, ModelRef
 from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.targetlist import LARGEST, STEPS, TargetList, most, pack, unpack
@@ -187,7 +186,7 @@ def test_the_targets_of_a_file_are_the_first_skippable_ones_without_channels() -
     def found(*layers: Layer) -> int | None:
         band, model = Band(0.0, 1.0, 0, 1, 2), ModelRef("toy", bytes(8), bytes(8))
         header = Header(300, 200, "uint16", Scale.DN, (band,), layers, model)
-        return targetlist.layer_of(Header.from_bytes(header.to_bytes()))
+        return Header.from_bytes(header.to_bytes()).side_layer(LayerKind.BRIGHT_TARGETS)
 
     assert found(base) is found(base, newer) is None
     assert found(base, Layer(LayerKind.ENHANCEMENT, 4), newer, bright, bright) == 3

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from oracle import sarc_decoder as oracle
-from sarcodec.bitstream import texturegrid
 from sarcodec.bitstream.gaingrid import SIDES, GainGrid
 from sarcodec.bitstream.header import Band, Header, Layer, ModelRef
 from sarcodec.bitstream.layout import LayerKind
@@ -133,7 +132,7 @@ def test_the_texture_of_a_file_is_the_first_skippable_one_without_channels() -> 
     def found(*layers: Layer) -> int | None:
         band, model = Band(0.0, 1.0, 0, 1, 2), ModelRef("toy", bytes(8), bytes(8))
         header = Header(300, 200, "uint16", Scale.DN, (band,), layers, model)
-        return texturegrid.layer_of(Header.from_bytes(header.to_bytes()))
+        return Header.from_bytes(header.to_bytes()).side_layer(LayerKind.TEXTURE)
 
     assert found(base) is found(base, newer, gains) is None
     assert found(base, newer, gains, texture, texture) == 3

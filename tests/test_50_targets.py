@@ -68,10 +68,10 @@ def target_lists(data: bytes) -> dict[tuple[int, int], TargetList]:
     """Of all tiles of a file with one band."""
     with open_bytes(data, TOY) as scene:
         decoder, tiles = scene.decoder, scene.decoder.header.grid
-        assert decoder.target_layer is not None
+        assert decoder.sides.target_layer is not None
         return {
             (row, col): targetlist.unpack(
-                decoder.reader.layer_bytes(row, col, 0, decoder.target_layer),
+                decoder.reader.layer_bytes(row, col, 0, decoder.sides.target_layer),
                 decoder.classes((0, row, col)) == 0,
             )
             for row in range(tiles.rows)

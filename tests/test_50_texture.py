@@ -16,7 +16,6 @@ import sarcodec
 from conftest import GOLDEN, TOY
 from sarcodec import encoder, spectrum, texture, texturing
 from sarcodec.api import decode_array, encode_array
-from sarcodec.bitstream import texturegrid
 from sarcodec.bitstream.gaingrid import GainGrid
 from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.reader import Reader
@@ -62,7 +61,7 @@ def textured() -> bytes:
 def layer_bits(data: bytes) -> int:
     """Bits of the texture, checksums and lengths included."""
     reader = Reader(io.BytesIO(data))
-    number = texturegrid.layer_of(reader.header)
+    number = reader.header.side_layer(LayerKind.TEXTURE)
     assert number is not None
     places = [(row, col) for row in range(reader.grid.rows) for col in range(reader.grid.cols)]
     return 8 * sum(band[1 + number].size + 1 for place in places for band in reader.segments(*place))

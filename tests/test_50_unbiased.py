@@ -84,10 +84,10 @@ def gain_grids(data: bytes) -> list[GainGrid]:
     """Of all tiles of a file with one band."""
     with open_bytes(data, TOY, unbiased=True) as scene:
         decoder, tiles = scene.decoder, scene.decoder.header.grid
-        assert decoder.gain_layer is not None
+        assert decoder.sides.gain_layer is not None
         return [
             gaingrid.unpack(
-                decoder.reader.layer_bytes(row, col, 0, decoder.gain_layer),
+                decoder.reader.layer_bytes(row, col, 0, decoder.sides.gain_layer),
                 decoder.classes((0, row, col)) == 0,
             )
             for row in range(tiles.rows)

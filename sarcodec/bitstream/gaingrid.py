@@ -11,8 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.bitstream.header import Header
-from sarcodec.bitstream.layout import LayerKind
 from sarcodec.errors import FormatError
 
 SIDES = (64, 32, 16)
@@ -44,17 +42,6 @@ class GainGrid:
     def step_db(self) -> float:
         """dB in one code."""
         return STEP_DB * (1 << self.shift)
-
-
-def layer_of(header: Header) -> int | None:
-    """Number of the gain grid among the layers, None without one.
-
-    One with channels is that of a newer encoder, and left out as other such layers are.
-    """
-    for number, layer in enumerate(header.layers):
-        if layer.kind == LayerKind.GAIN_GRID and layer.skippable and not layer.channels:
-            return number
-    return None
 
 
 def with_data(valid: Mask, side: int) -> Mask:

@@ -48,6 +48,16 @@ class Header:
         """The tiles of each band."""
         return TileGrid(self.width, self.height, self.tile_side)
 
+    def side_layer(self, kind: LayerKind) -> int | None:
+        """Number of a layer of this kind that pixels can be decoded without, None where there is none.
+
+        One with channels is that of a newer encoder, and left out as other such layers are.
+        """
+        for number, layer in enumerate(self.layers):
+            if layer.kind == kind and layer.skippable and not layer.channels:
+                return number
+        return None
+
     def to_bytes(self, *, limits: lim.Limits = lim.DEFAULT) -> bytes:
         """Prologue and header.
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.bitstream.header import Header
-from sarcodec.bitstream.layout import LayerKind
 from sarcodec.errors import FormatError
 
 STEPS = range(1, 17)
@@ -41,17 +39,6 @@ class TargetList:
     """Steps by which each is raised, 1 to LARGEST, shape (n,)."""
     quarters: int = 6
     """Size of a step in quarters of a dB; one of STEPS."""
-
-
-def layer_of(header: Header) -> int | None:
-    """Number of the layer of bright targets, None without one.
-
-    One with channels is that of a newer encoder, and left out as other such layers are.
-    """
-    for number, layer in enumerate(header.layers):
-        if layer.kind == LayerKind.BRIGHT_TARGETS and layer.skippable and not layer.channels:
-            return number
-    return None
 
 
 def most(valid: Mask) -> int:

@@ -14,8 +14,6 @@ import numpy.typing as npt
 
 from sarcodec.bitstream import gaingrid
 from sarcodec.bitstream.gaingrid import GainGrid, Mask
-from sarcodec.bitstream.header import Header
-from sarcodec.bitstream.layout import LayerKind
 from sarcodec.errors import FormatError
 
 UNIT_DB = 1 / 2048
@@ -58,14 +56,6 @@ class Texture:
     """Weight of the square of normal noise, -128..127 times SKEW."""
     kernel: Kernel = field(default_factory=white)
     """One quadrant of the filter, shape (n, n) with n - 1 the reach, from the centre on, which is PEAK."""
-
-
-def layer_of(header: Header) -> int | None:
-    """Number of the texture among the layers, None without one; one with channels is a newer encoder's."""
-    for number, layer in enumerate(header.layers):
-        if layer.kind == LayerKind.TEXTURE and layer.skippable and not layer.channels:
-            return number
-    return None
 
 
 def pack(texture: Texture | None, valid: Mask) -> bytes:

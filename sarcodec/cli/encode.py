@@ -202,7 +202,7 @@ def _out_of_reach(report: EncodeReport, bpp: float | None, rmse_db: float | None
 
 def _facts(source: str, out: Path, report: EncodeReport, limits: Limits) -> dict[str, Any]:
     """What ``--json`` prints."""
-    from sarcodec.bitstream import gaingrid, texturegrid
+    from sarcodec.bitstream.layout import LayerKind
 
     header, targets_bpp = _stored(out, limits)
     raw = header.width * header.height * len(header.bands) * _item_bytes(header.dtype)
@@ -220,9 +220,9 @@ def _facts(source: str, out: Path, report: EncodeReport, limits: Limits) -> dict
         "dtype": header.dtype,
         "scale": report.scale.value,
         "quantity": header.quantity.value,
-        "radiometry": gaingrid.layer_of(header) is not None,
+        "radiometry": header.side_layer(LayerKind.GAIN_GRID) is not None,
         "targets_bpp": targets_bpp,
-        "texture": texturegrid.layer_of(header) is not None,
+        "texture": header.side_layer(LayerKind.TEXTURE) is not None,
         "model": report.model,
         "level": report.level,
         "reached": report.reached,
@@ -232,13 +232,13 @@ def _facts(source: str, out: Path, report: EncodeReport, limits: Limits) -> dict
 
 def _stored(path: Path, limits: Limits) -> tuple[Header, float | None]:
     """Header of the file, and bits per pixel and band that its bright targets take; None without any."""
-    from sarcodec.bitstream import targetlist
+    from sarcodec.bitstream.layout import LayerKind
     from sarcodec.bitstream.reader import Reader
     from sarcodec.dataset import open_file
 
     with open_file(path) as file:
         reader = Reader(file, limits=limits)
-        header, layer = reader.header, targetlist.layer_of(reader.header)
+        header, layer = reader.header, reader.header.side_layer(LayerKind.BRIGHT_TARGETS)
         if layer is None:
             return header, None
         pixels = header.width * header.height * len(header.bands)

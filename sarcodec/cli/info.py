@@ -53,7 +53,7 @@ def _opened(path: Path) -> BinaryIO:
 def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
     """Everything ``info`` knows of an open file, as ``--json`` prints it."""
     from sarcodec import zoo
-    from sarcodec.bitstream import gaingrid, targetlist, texturegrid
+    from sarcodec.bitstream.layout import LayerKind
     from sarcodec.cli.masks import masked
     from sarcodec.metadata import RasterMeta
 
@@ -73,9 +73,9 @@ def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
         "scale": header.scale.value,
         "quantity": header.quantity.value,
         "meaning": header.meaning.value,
-        "radiometry": gaingrid.layer_of(header) is not None,
-        "targets": targetlist.layer_of(header) is not None,
-        "texture": texturegrid.layer_of(header) is not None,
+        "radiometry": header.side_layer(LayerKind.GAIN_GRID) is not None,
+        "targets": header.side_layer(LayerKind.BRIGHT_TARGETS) is not None,
+        "texture": header.side_layer(LayerKind.TEXTURE) is not None,
         "georeferencing": _georeferencing(meta),
         "tags": meta.tags,
         "bands": [

@@ -40,6 +40,7 @@ def _coder() -> Any:
             assert spec.loader is not None
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
+            sys.modules["compressai.ans"] = module  # its types can be registered once in a process
             return module
     raise SarcError("the entropy coder compressai.ans is not installed", hint="pip install compressai")
 
