@@ -40,8 +40,8 @@ def lapped_basis(channels: int, size: int = STRIDE) -> Tensor:
         ((u, v) for u in range(size) for v in range(size)),
         key=lambda uv: ((uv[0] + 0.5) ** 2 + (uv[1] + 0.5) ** 2, uv),
     )
-    rows = [torch.outer(basis[u], basis[v]) for u, v in order[:channels]]
-    return torch.stack(rows).float()
+    rows, cols = (torch.tensor(part) for part in zip(*order[:channels], strict=True))
+    return (basis[rows][:, :, None] * basis[cols][:, None, :]).float()
 
 
 def _quarters(basis: Tensor, size: int = STRIDE) -> Tensor:
