@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from sarcodec.model import integer
 from sarcodec.model.hyper import CONTEXT_MAX, EntropyNetworks, Shape
 from sarcodec.model.integer import ACTIVATION_MAX, SHIFT, WEIGHT_MAX, IntConv2d, round_half_up
 from sarcodec.model.levels import FRACTION, STEPS, integer_row, interpolate, power_table, times_power
@@ -214,3 +215,33 @@ def test_levels_interpolate_between_anchors_and_hit_them(rows: list[list[int]], 
     level = data.draw(st.integers(0, STEPS * (len(rows) - 1)))
     smooth = interpolate(torch.from_numpy(table).double(), torch.tensor([level / STEPS], dtype=torch.float64))
     assert np.abs(integer_row(table, level) - smooth[0].numpy()).max() <= 0.5 + 1e-9
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_frozen_layer_gives_the_same_integers_in_either_precision(
+    monkeypatch: pytest.MonkeyPatch, exact: bool
+) -> None:
+    torch.manual_seed(4)
+    layer = IntConv2d(24, 16, 3)
+    x = torch.randint(0, ACTIVATION_MAX + 1, (1, 24, 9, 7)).double()
+    expected = layer(x)
+    monkeypatch.setattr(integer, "float32_is_exact", lambda: exact)
+    layer.freeze(ACTIVATION_MAX)
+    assert layer.fixed is not None and layer.fixed[0].dtype == (torch.float32 if exact else torch.float64)
+    assert torch.equal(layer(x.float()).double(), expected)
+
+
+def test_a_library_that_multiplies_roughly_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert integer.float32_is_exact()
+    convolve = torch.nn.functional.conv2d
+
+    def rough(x: Tensor, weight: Tensor, **more: Any) -> Tensor:
+        kind = x.dtype
+        if kind == torch.float32:
+            x, weight = (t.bfloat16().float() for t in (x, weight))
+        return convolve(x, weight, **more)
+
+    integer._tried.cache_clear()
+    monkeypatch.setattr(torch.nn.functional, "conv2d", rough)
+    assert not integer.float32_is_exact()
+    integer._tried.cache_clear()

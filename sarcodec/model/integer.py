@@ -95,13 +95,19 @@ class IntConv2d(nn.Module):
         return y.clamp(0, ACTIVATION_MAX) if self.relu else y
 
 
-@cache
 def float32_is_exact() -> bool:
-    """Whether convolutions in float32 are sums of exact products here.
+    """Whether convolutions in float32 are sums of exact products here and now.
 
     They are not where a library was told to multiply in bfloat16 or TF32, or takes an algorithm that
-    transforms its input. Tried at the sizes of the entropy networks, with sums close to 2^24.
+    transforms its input. Tried once for each state of torch's settings.
     """
+    convolutions = getattr(torch.backends.mkldnn, "conv", None)  # newer versions of torch alone
+    return _tried(torch.get_float32_matmul_precision(), getattr(convolutions, "fp32_precision", None))
+
+
+@cache
+def _tried(*_settings: object) -> bool:
+    """The trial, at the sizes of the entropy networks and with sums close to 2^24."""
     generator = torch.Generator().manual_seed(0)
     for inputs, side, kernel in ((96, 16, 1), (128, 64, 3), (32, 16, 3)):
         largest = FLOAT32_EXACT // (ACTIVATION_MAX * inputs * kernel**2)
