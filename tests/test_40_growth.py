@@ -18,7 +18,7 @@ from sarcodec.train.config import Settings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # CompressAI's own
-    from sarcodec.train import coded, loop
+    from sarcodec.train import coded, export, loop
     from sarcodec.train.grow import grow
     from sarcodec.train.network import SarNet
     from sarcodec.train.recipes import prefixes
@@ -53,6 +53,20 @@ def test_a_grown_network_codes_as_the_small_one_did() -> None:
         of_large = large(x, position, autocast=False, hard=True, prefix=torch.tensor([3, 3]))
     # The hidden layers of heads are shared out anew, so contexts differ a little, pixels hardly.
     assert float((of_small.x_hat - of_large.x_hat).abs().mean()) < 0.1 * float(x.std())
+
+
+@pytest.mark.parametrize("quantiser", ["scalar", "trellis"])
+def test_a_model_file_gives_its_levels_back(tmp_path: Path, quantiser: str) -> None:
+    """Steps are those of the training, whatever quantiser the file is for."""
+    shape = replace(make_toy.SHAPE, quantiser=quantiser)
+    wanted = make_toy.toy_net(shape=shape)
+    export.write(tmp_path / "it.safetensors", export.tensors_of(wanted), wanted, id="it")
+    net, x = SarNet(shape), make_toy.made_up_crops()[:2]
+    net.fit_deviation(x)
+    grow(tmp_path / "it.safetensors", net, x)
+    for name in ("gain_log2", "inverse_log2", "scale_log2", "hyper_gain_log2"):
+        found, of = (getattr(n, name).detach().numpy() for n in (net, wanted))
+        assert found == pytest.approx(of, abs=0.05), name
 
 
 def test_a_smaller_network_cannot_be_grown() -> None:

@@ -25,10 +25,8 @@ from sarcodec.model.walk import Integers, Source, Walk
 DIGEST_BYTES = 4
 LARGEST = 2.0**30
 """Quantiser steps of a latent beyond which its symbol might not even fit an integer."""
-
 NEGLIGIBLE = 0.5
-"""Quantiser steps that that no latent reaches in a layer that is left out unseen."""
-
+"""Quantiser steps that no latent reaches in a layer that is left out unseen."""
 SEGMENT_BYTES = 16
 """A layer's checksum, digest and coder state, over its ideal code length."""
 
@@ -72,7 +70,7 @@ class LatentCoder(Walk):
         dry : bool
             Leave out the coding: layers are empty, bits are what they would cost.
         observe : callable, optional
-            Is given table indexes and symbols as they are chosen.
+            Is given tables, symbols and what these stand for, in steps, of each group.
 
         Raises
         ------

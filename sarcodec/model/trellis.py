@@ -38,6 +38,11 @@ Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 
+def finer(quantiser: str) -> float:
+    """Octaves by which the steps of a model file are finer than those its network was trained with."""
+    return STEP_LOG2 if quantiser == "trellis" else 0.0
+
+
 def reconstruct(symbols: Integers, quantisers: Integers, shrink: npt.NDArray[Any]) -> Integers:
     """What symbols stand for, in sixteenths of a step.
 

@@ -71,6 +71,6 @@ class RealLatents:
         with threads_kept():
             pairs = zip(crops, levels, strict=True)
             found = list(ordered_map(work, pairs, workers(None), one_thread))
-        finer = trellis.STEP_LOG2 if self.model.shape.quantiser == "trellis" else 0.0
-        y_hat = torch.from_numpy(np.stack([y for y, _ in found])) / (MEAN_STEPS * 2**finer)
+        unit = MEAN_STEPS * 2 ** trellis.finer(self.model.shape.quantiser)
+        y_hat = torch.from_numpy(np.stack([y for y, _ in found])) / unit
         return y_hat.to(x.device), torch.tensor([bits for _, bits in found], device=x.device)

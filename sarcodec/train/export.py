@@ -97,7 +97,7 @@ def tensors_of(net: SarNet) -> dict[str, Tensor]:
     tensors["analysis/deviation_log2"] = net.deviation_log2.float()
     for name, value in net.g_s.state_dict().items():
         tensors[f"synthesis/g_s.{name}"] = value.half()
-    finer = trellis.STEP_LOG2 if net.shape.quantiser == "trellis" else 0.0
+    finer = trellis.finer(net.shape.quantiser)
     tensors["synthesis/inverse_log2"] = net.inverse_log2.detach().float() - finer
     for name, module in net.entropy.named_modules():
         if isinstance(module, IntConv2d):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sarcodec.errors import UsageError
-from sarcodec.model import modelfile
+from sarcodec.model import modelfile, trellis
 from sarcodec.model.hyper import FRACTION, GroupHead, Shape
 from sarcodec.model.levels import STEPS
 from sarcodec.model.modelfile import Model
@@ -97,13 +97,14 @@ def _copy_levels(model: Model, net: SarNet) -> None:
     """Gains and deviations; new anchors keep the steps between them that the high-rate rule gave."""
     channels, anchors = model.shape.channels, model.shape.anchors
     entropy = model.entropy
-    gain = torch.from_numpy(model.gain_log2 / STEPS).float()
+    finer = trellis.finer(model.shape.quantiser)
+    gain = torch.from_numpy(model.gain_log2 / STEPS).float() - finer
     unit = torch.from_numpy(entropy.mean_log2 / STEPS).float()
     scale = torch.from_numpy(entropy.scale_offset / FRACTION).float() - unit
     hyper = torch.from_numpy(entropy.hyper_log2 / STEPS).float()
     pairs = (
         (net.gain_log2, gain),
-        (net.inverse_log2, model.inverse_log2),
+        (net.inverse_log2, model.inverse_log2 + finer),
         (net.scale_log2, scale),
         (net.hyper_gain_log2, hyper),
     )
