@@ -32,7 +32,7 @@ def tables() -> Tables:
 
 
 def cost_of(path: Array, residual: Array, index: Array, tables: Tables) -> float:
-    """Squared error + RATE_WEIGHT * bits of one position's symbols, straight from the definition."""
+    """Squared error + RATE_WEIGHT * bits of one chain's symbols, straight from the definition."""
     state, total = 0, 0.0
     for symbol, value, scale in zip(path.tolist(), residual.tolist(), index.tolist(), strict=True):
         quantiser, size = state % 2, abs(symbol)
@@ -72,20 +72,35 @@ def test_symbols_come_back_from_a_stream(tables: Tables, seed: int, channels: in
     assert not symbols[~coded].any()
     stream = StreamEncoder()
     rows, values = rule.settle(symbols, index, coded)
-    stream.put(symbols[coded], rows, tables)
+    stream.put(rule.in_order(symbols, coded), rows, tables)
     decoder = StreamDecoder(stream.finish(tables), index.size)
     assert np.array_equal(rule.read(decoder, index, coded), values)
     error = np.abs(values / MEAN_STEPS - residual)[coded]
-    if error.size:  # within a step, or dropped to save bits
+    if error.size:  # within half the spacing of one parity, or dropped to save bits
         assert np.all(
-            (error <= 1.5) | (np.abs(symbols[coded]) <= 3) | (error <= 0.02 * np.abs(residual[coded]))
+            (error <= 2) | (np.abs(symbols[coded]) <= 3) | (error <= 0.02 * np.abs(residual[coded]))
         )
+
+
+@given(channels=st.integers(1, 5), positions=st.integers(1, 70))
+def test_chains_are_all_positions(channels: int, positions: int) -> None:
+    """In an order that the format's text says, one latent at a time."""
+    values = np.arange(1, channels * positions + 1).reshape(channels, positions)
+    rows = trellis.chained(values)
+    assert np.array_equal(trellis.unchained(rows, positions), values)
+    order = [
+        values[channel, position]
+        for place in range(trellis.CHAIN)
+        for channel in range(channels)
+        for position in range(place, positions, trellis.CHAIN)
+    ]
+    assert np.array_equal(rows[rows > 0], order)
 
 
 def test_states_are_a_code() -> None:
     """Either parity leads somewhere else, and every state is reached twice."""
     assert np.all(trellis.NEXT[:, 0] != trellis.NEXT[:, 1])
-    assert np.array_equal(np.bincount(trellis.NEXT.ravel()), np.full(8, 2))
+    assert np.array_equal(np.bincount(trellis.NEXT.ravel()), np.full(trellis.STATES, 2))
 
 
 def fitted(quantiser: str, noise: Array, scales: list[int]) -> dict[int, tuple[float, float]]:
@@ -99,14 +114,15 @@ def fitted(quantiser: str, noise: Array, scales: list[int]) -> dict[int, tuple[f
         for scale in scales:
             deviation = np.float32(2.0 ** ((scale - SCALE_ZERO) / SCALE_STEPS))
             index = np.full(noise.shape, scale)
-            symbols = rule.choose(noise * deviation, index, everywhere)
-            rows, values = rule.settle(symbols, index, everywhere)
+            chosen = rule.choose(noise * deviation, index, everywhere)
+            rows, values = rule.settle(chosen, index, everywhere)
+            symbols = rule.in_order(chosen, everywhere)
             decoded = values / MEAN_STEPS
             gain = (decoded * noise).sum() / (decoded**2).sum()  # what any synthesis learns
             error = 10 * np.log10(np.mean((gain * decoded - noise) ** 2))
-            out[scale] = float(tables.cost(symbols[everywhere], rows).mean()), float(error)
+            out[scale] = float(tables.cost(symbols, rows).mean()), float(error)
             for row in np.unique(rows):
-                counts = np.array([np.sum(np.abs(symbols[everywhere][rows == row]) == n) for n in range(20)])
+                counts = np.array([np.sum(np.abs(symbols[rows == row]) == n) for n in range(20)])
                 half = (counts[1:] + 0.02) / 2
                 pmfs[row] = np.concatenate((half[::-1], counts[:1] + 0.02, half)) / (counts.sum() + 0.4)
     return out

@@ -156,7 +156,8 @@ class LatentCoder(Walk):
             residual = scaled[channels].reshape(index.shape) - (mean / MEAN_STEPS).astype(np.float32)
             symbols = self.rule.choose(residual, index, coded)
             rows, values = self.rule.settle(symbols, index, coded)
-            groups.append(_Group(layer, symbols[coded], rows, residual[coded]))
+            in_order = self.rule.in_order
+            groups.append(_Group(layer, in_order(symbols, coded), rows, in_order(residual, coded)))
             return values
 
         return source

@@ -34,8 +34,12 @@ class Rule(Protocol):
         """Symbols for residuals, 0 where not coded."""
         ...
 
+    def in_order(self, values: npt.NDArray[Any], coded: Mask) -> npt.NDArray[Any]:
+        """Values of coded latents in the order of the stream, shape (number coded,)."""
+        ...
+
     def settle(self, symbols: Integers, index: Integers, coded: Mask) -> tuple[Integers, Integers]:
-        """Table of each coded symbol, channel by channel, shape (number coded,); and what symbols stand for.
+        """Table of each coded symbol in the order of the stream; and what symbols stand for.
 
         The latter in sixteenths of a step, shape (channels, positions).
         """
@@ -57,6 +61,10 @@ class Scalar:
         symbols = np.zeros(residual.shape, np.int64)
         symbols[coded] = choose(residual[coded], index[coded], self.tables)
         return symbols
+
+    def in_order(self, values: npt.NDArray[Any], coded: Mask) -> npt.NDArray[Any]:
+        """Channel by channel."""
+        return np.asarray(values[coded])
 
     def settle(self, symbols: Integers, index: Integers, coded: Mask) -> tuple[Integers, Integers]:
         """The table of the scale, and whole steps."""

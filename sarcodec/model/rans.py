@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from sarcodec.errors import FormatError, InputError, SarcError
 from sarcodec.limits import DEFAULT
-from sarcodec.model.tables import Tables
+from sarcodec.model.tables import CoderTables, Tables
 
 FEWEST = 4
 """Symbols in the shortest stream; the coder misbehaves on fewer."""
@@ -87,7 +87,7 @@ class StreamDecoder:
         self._coder = _coder().RansDecoder()
         self._coder.set_stream(stream + bytes(guard))
 
-    def get(self, indexes: npt.NDArray[Any], tables: Tables) -> npt.NDArray[Any]:
+    def get(self, indexes: npt.NDArray[Any], tables: Tables | CoderTables) -> npt.NDArray[Any]:
         """Next symbols, one for each table index, int64, shape (n,).
 
         Raises
@@ -97,9 +97,12 @@ class StreamDecoder:
         """
         if indexes.size == 0:
             return np.zeros(0, dtype=np.int64)
-        if int(indexes.min()) < 0 or int(indexes.max()) >= len(tables.cdfs):
+        low, end = int(indexes.min()), int(indexes.max()) + 1
+        if low < 0 or end > len(tables.cdfs):
             raise FormatError("an entropy-coded stream asks for a table that does not exist")
-        values = self._coder.decode_stream(indexes.tolist(), tables.cdfs, tables.sizes, tables.offsets)
+        # The coder copies every table that it is given: for a few symbols, that is most of its time.
+        some = (of[low:end] for of in (tables.cdfs, tables.sizes, tables.offsets))
+        values = self._coder.decode_stream((indexes - low).tolist(), *some)
         symbols = np.array(values, dtype=np.int64)
         if int(np.abs(symbols).max()) > DEFAULT.symbol:
             raise FormatError("an entropy-coded stream holds a symbol larger than any encoder writes")

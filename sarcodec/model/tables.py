@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,14 @@ SCALE_ZERO = 16
 """Index of deviation 1."""
 WIDEST = 120
 """Largest magnitude a table holds; what lies beyond is coded after an escape symbol."""
+
+
+class CoderTables(NamedTuple):
+    """Tables as the entropy coder takes them."""
+
+    cdfs: list[list[int]]
+    sizes: list[int]
+    offsets: list[int]
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,16 @@ class Tables:
     def subset(self, rows: slice) -> Tables:
         """The tables of some rows, renumbered from 0."""
         return Tables(self.cdf[rows], self.size[rows], self.offset[rows])
+
+    def interleaved(self) -> CoderTables:
+        """Row i of the first half, then row i of the second half, for each i."""
+        half = len(self.cdfs) // 2
+        order = [row for i in range(half) for row in (i, half + i)]
+        return CoderTables(
+            [self.cdfs[row] for row in order],
+            [self.sizes[row] for row in order],
+            [self.offsets[row] for row in order],
+        )
 
     def cost(self, symbols: npt.NDArray[Any], indexes: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Bits of each symbol under the table of its index, float32; an escape's beyond the widest."""

@@ -1,10 +1,12 @@
 """Trellis-coded quantisation: two quantisers, and a state machine that the parity of each symbol drives.
 
-The symbols of one latent position are a path through a trellis of eight states, channel by channel. A state
-says which of two interleaved quantisers comes next; together they are twice as fine as either, and the
-encoder takes the path that costs least (Viterbi). That wins back a part of what scalar quantisers lose to the
-rate-distortion bound: Marcellin and Fischer, IEEE Trans. Commun. 38(1), 1990; Fischer and Wang, IEEE Trans.
-Inf. Theory 38(2), 1992. The trellis is Ungerboeck's (parity checks 13 and 04, octal).
+The symbols of a chain of latent positions are a path through a trellis of 128 states, position by position
+and channel by channel. A state says which of two interleaved quantisers comes next; together they are twice
+as fine as either, and the encoder takes the path that costs least (Viterbi). That wins back a part of what
+scalar quantisers lose to the rate-distortion bound: Marcellin and Fischer, IEEE Trans. Commun. 38(1), 1990;
+Fischer and Wang, IEEE Trans. Inf. Theory 38(2), 1992. A path starts in one state and has little choice at
+first: hence chains. The trellis is Ungerboeck's (IEEE Trans. Inf. Theory 28(1), 1982; parity checks 235 and
+126, octal).
 """
 
 from __future__ import annotations
@@ -18,20 +20,24 @@ from sarcodec.model.quantise import MEAN_STEPS
 from sarcodec.model.rans import StreamDecoder
 from sarcodec.model.tables import SCALES, WIDEST, Tables
 
-NEXT: Final = np.array(((0, 2), (5, 7), (1, 3), (4, 6), (2, 0), (7, 5), (3, 1), (6, 4)))
-"""State after a symbol that is even or odd, shape (8, 2)."""
-QUANTISER: Final = np.arange(8) & 1
-"""Quantiser of each state: 0 has even multiples of a step, 1 odd ones and zero."""
+CHAIN: Final = 16
+"""Positions of the latents' grid, in raster order, that one path goes through."""
+STATES: Final = 128
+"""State s has quantiser s mod 2: 0 has even multiples of a step, 1 odd ones and zero."""
+ODD_STATE, ODD_SYMBOL = 0o235 >> 1, 0o126 >> 1
+"""What flips where the state, and where the symbol is odd."""
 STEP_LOG2 = 0.8
 """Octaves by which a step is finer than that of a scalar quantiser at the same rate."""
 SHRUNK = 3
 """Magnitudes with a reconstruction of their own: 1, 2, and all beyond."""
-RATE_WEIGHT = 0.3
+RATE_WEIGHT = 0.27
 """Squared steps that a bit is worth; tuned on validation scenes."""
 
-_FROM = np.array([[(s, p) for s in range(8) for p in (0, 1) if NEXT[s, p] == t] for t in range(8)])
-_BEFORE, _PARITY = _FROM[..., 0], _FROM[..., 1]  # the two ways into each state, shape (8, 2)
-_BRANCH = 2 * QUANTISER[_BEFORE] + _PARITY
+_ALL = np.arange(STATES)
+NEXT: Final = (_ALL[:, None] >> 1) ^ ODD_STATE * (_ALL[:, None] & 1) ^ ODD_SYMBOL * np.arange(2)
+"""State after a symbol that is even or odd, shape (STATES, 2)."""
+_WAYS = NEXT.ravel().argsort(kind="stable").reshape(STATES, 2).T
+"""The two ways into each state, as 2 * state + parity, shape (2, STATES)."""
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -58,15 +64,28 @@ def reconstruct(symbols: Integers, quantisers: Integers, shrink: npt.NDArray[Any
     return np.asarray(np.sign(symbols) * points)
 
 
+def chained(group: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """(channels, positions) as (CHAIN * channels, chains): a row is a step of all paths; zeros fill up."""
+    channels, positions = group.shape
+    chains = -(-positions // CHAIN)
+    padded = np.pad(group, ((0, 0), (0, chains * CHAIN - positions)))
+    return padded.reshape(channels, chains, CHAIN).transpose(2, 0, 1).reshape(CHAIN * channels, chains)
+
+
+def unchained(rows: npt.NDArray[Any], positions: int) -> npt.NDArray[Any]:
+    """Undo :func:`chained`."""
+    chains = rows.shape[1]
+    group = rows.reshape(CHAIN, -1, chains).transpose(1, 2, 0)
+    return np.ascontiguousarray(group.reshape(-1, chains * CHAIN)[:, :positions])
+
+
 def quantisers_of(symbols: Integers, coded: Mask) -> Integers:
-    """Which quantiser each coded symbol of a group belongs to, shape of both: (channels, positions)."""
+    """Which quantiser each coded symbol belongs to, shape of both: (rows, chains)."""
     state = np.zeros(symbols.shape[1], np.int64)
     out = np.zeros(symbols.shape, np.int64)
-    for row, (channel, here) in enumerate(zip(symbols, coded, strict=True)):
-        place = np.flatnonzero(here)
-        now = state[place]
-        out[row, place] = now & 1
-        state[place] = NEXT[now, channel[place] & 1]
+    for row in np.flatnonzero(coded.any(1)):
+        out[row] = state & 1
+        state = np.where(coded[row], NEXT[state, symbols[row] & 1], state)
     return out
 
 
@@ -83,31 +102,38 @@ class Trellis:
 
     def __init__(self, tables: Tables, shrink: npt.NDArray[Any]) -> None:
         self.tables, self.shrink = tables, shrink.astype(np.int64)
+        self._pairs = tables.interleaved()  # so that the few tables of a row lie together
 
     def choose(self, residual: Floats, index: Integers, coded: Mask) -> Integers:
         """Symbols on the cheapest paths."""
-        return choose(residual, index, coded, self.tables, self.shrink)
+        symbols = choose(chained(residual), chained(index), chained(coded), self.tables, self.shrink)
+        return unchained(symbols, residual.shape[1])
+
+    def in_order(self, values: npt.NDArray[Any], coded: Mask) -> npt.NDArray[Any]:
+        """Row by row of the chains."""
+        return np.asarray(chained(values)[chained(coded)])
 
     def settle(self, symbols: Integers, index: Integers, coded: Mask) -> tuple[Integers, Integers]:
         """Tables and values, once it is known which quantiser each symbol belongs to."""
-        quantisers = quantisers_of(symbols, coded)
-        rows = index[coded] + SCALES * quantisers[coded]
-        values, some = np.zeros_like(symbols), np.nonzero(symbols)
-        values[some] = reconstruct(symbols[some], quantisers[some], self.shrink)
-        return rows, values
+        here, path = chained(coded), chained(symbols)
+        quantisers = quantisers_of(path, here)
+        rows = chained(index)[here] + SCALES * quantisers[here]
+        values = reconstruct(path, quantisers, self.shrink)
+        return rows, unchained(values, symbols.shape[1])
 
     def read(self, stream: StreamDecoder, index: Integers, coded: Mask) -> Integers:
-        """Channel by channel: a table depends on the symbols before."""
-        state = np.zeros(index.shape[1], np.int64)
-        values = np.zeros(index.shape, np.int64)
-        for channel, here in enumerate(coded):
-            place = np.flatnonzero(here)
+        """Row by row of the chains: a table depends on the symbols before."""
+        here, tables = chained(coded), chained(index)
+        state = np.zeros(here.shape[1], np.int64)
+        symbols, quantisers = np.zeros((2, *here.shape), np.int64)
+        for row in np.flatnonzero(here.any(1)):
+            place = np.flatnonzero(here[row])
             now = state[place]
-            found = stream.get(index[channel, place] + SCALES * (now & 1), self.tables)
-            some = np.flatnonzero(found)
-            values[channel, place[some]] = reconstruct(found[some], now[some] & 1, self.shrink)
+            quantiser = now & 1
+            found = stream.get(2 * tables[row, place] + quantiser, self._pairs)
+            symbols[row, place], quantisers[row, place] = found, quantiser
             state[place] = NEXT[now, found & 1]
-        return values
+        return unchained(reconstruct(symbols, quantisers, self.shrink), index.shape[1])
 
 
 def choose(
@@ -118,11 +144,11 @@ def choose(
     shrink: npt.NDArray[Any],
     rate_weight: float = RATE_WEIGHT,
 ) -> Integers:
-    """Symbols of a group of channels on the cheapest path of each position.
+    """Symbols on the cheapest path of each chain.
 
     Parameters
     ----------
-    residual : float32 array, shape (channels, positions)
+    residual : float32 array, shape (rows, chains)
         Latents minus their means, in quantiser steps.
     index : int64 array, same shape
         Scale of each latent, 0..63.
@@ -136,35 +162,33 @@ def choose(
     int64 array, same shape
         Symbols that minimise squared error + `rate_weight` * bits; 0 where not coded.
     """
-    channels, positions = residual.shape
-    signs = np.where(residual < 0, -1, 1)
     costs, sizes = _branches(np.abs(residual[coded]), index[coded], tables, shrink, rate_weight)
-    ends = np.cumsum(coded.sum(1))
-    total = np.full((8, positions), np.inf, np.float32)
+    chains = residual.shape[1]
+    total = np.full((STATES, chains), np.inf, np.float32)
     total[0] = 0
-    ways: list[npt.NDArray[np.bool_]] = []
-    places = [np.flatnonzero(row) for row in coded]
-    for channel, place in enumerate(places):
-        branch = costs[:, ends[channel] - place.size : ends[channel]]
-        here = total if place.size == positions else total[:, place]
-        first = here[_BEFORE[:, 0]] + branch[_BRANCH[:, 0]]
-        second = here[_BEFORE[:, 1]] + branch[_BRANCH[:, 1]]
-        ways.append(second < first)
-        best = np.minimum(first, second)
-        if place.size == positions:
+    rows = np.flatnonzero(coded.any(1))
+    places = [np.flatnonzero(coded[row]) for row in rows]
+    ends = np.cumsum([place.size for place in places])
+    ways: list[npt.NDArray[np.uint8]] = []
+    for place, end in zip(places, ends, strict=True):
+        branch = costs[:, end - place.size : end].reshape(1, 2, 2, place.size)
+        here = total if place.size == chains else total[:, place]
+        onward = (here.reshape(-1, 2, 1, place.size) + branch).reshape(2 * STATES, place.size)
+        first, second = onward[_WAYS[0]], onward[_WAYS[1]]
+        ways.append(np.packbits(second < first, axis=0, bitorder="little"))
+        best = np.minimum(first, second, out=first)
+        if place.size == chains:
             total = best
         else:
             total[:, place] = best
     symbols = np.zeros(residual.shape, np.int64)
     state = total.argmin(0)
-    for channel in range(channels - 1, -1, -1):
-        place = places[channel]
-        own = np.arange(place.size)
-        end = state[place]
-        way = ways[channel][end, own].astype(np.int64)
-        size = sizes[_BRANCH[end, way], ends[channel] - place.size + own]
-        symbols[channel, place] = size * signs[channel, place]
-        state[place] = _BEFORE[end, way]
+    for row, place, end, way in zip(rows[::-1], places[::-1], ends[::-1], ways[::-1], strict=True):
+        own, now = np.arange(place.size), state[place]
+        came = _WAYS[(way[now >> 3, own] >> (now & 7)) & 1, now]
+        state[place] = came >> 1
+        size = sizes[came & 3, end - place.size + own]
+        symbols[row, place] = np.where(residual[row, place] < 0, -size, size)
     return symbols
 
 

@@ -628,23 +628,27 @@ def integer_layer(model: Model, name: str, x: Array, shift: int = 9, *, clamp: b
     return y.clip(0, 255) if clamp else y
 
 
-EVEN, ODD = (0, 5, 1, 4, 2, 7, 3, 6), (2, 7, 3, 6, 0, 5, 1, 4)
-"""State of a trellis after an even and an odd symbol."""
-
-
 def read_trellis(stream: RansDecoder, tables: Tables, index: Array, active: Array, shrink: Array) -> Array:
     """Decoded residuals of a group, in sixteenths of a step."""
+    channels, _, width = index.shape
     values = np.zeros_like(index)
-    states = np.zeros(index.shape[1:], int)
-    for channel, row, col in np.argwhere(active).tolist():
-        s = int(states[row, col])
-        t = s % 2
-        (q,) = tables.read(stream, index[channel, row, col] + 64 * t)
-        if q:
-            size = abs(q)
-            value = 16 * (2 * size - t) - int(shrink[t, min(size, 3) - 1])
-            values[channel, row, col] = value if q > 0 else -value
-        states[row, col] = ODD[s] if q % 2 else EVEN[s]
+    positions = index[0].size
+    states = [0] * -(-positions // 16)
+    for place in range(16):
+        for channel in range(channels):
+            for chain in range(len(states)):
+                position = 16 * chain + place
+                at = (channel, position // width, position % width)
+                if position >= positions or not active[at]:
+                    continue
+                s = states[chain]
+                t = s % 2
+                (q,) = tables.read(stream, index[at] + 64 * t)
+                if q:
+                    size = abs(q)
+                    value = 16 * (2 * size - t) - int(shrink[t, min(size, 3) - 1])
+                    values[at] = value if q > 0 else -value
+                states[chain] = (s >> 1) ^ (78 if t else 0) ^ (43 if q % 2 else 0)
     return values
 
 
