@@ -33,6 +33,9 @@ SHRUNK = 3
 RATE_WEIGHT = 0.27
 """Squared steps that a bit is worth; tuned on validation scenes."""
 
+SPARSE = 4
+"""Below one in so many chains, a step takes out those that it goes on in."""
+
 _ALL = np.arange(STATES)
 NEXT: Final = (_ALL[:, None] >> 1) ^ ODD_STATE * (_ALL[:, None] & 1) ^ ODD_SYMBOL * np.arange(2)
 """State after a symbol that is even or odd, shape (STATES, 2)."""
@@ -169,27 +172,40 @@ def choose(
     rows = np.flatnonzero(coded.any(1))
     places = [np.flatnonzero(coded[row]) for row in rows]
     ends = np.cumsum([place.size for place in places])
-    ways: list[npt.NDArray[np.uint8]] = []
-    for place, end in zip(places, ends, strict=True):
-        branch = costs[:, end - place.size : end].reshape(1, 2, 2, place.size)
-        here = total if place.size == chains else total[:, place]
-        onward = (here.reshape(-1, 2, 1, place.size) + branch).reshape(2 * STATES, place.size)
-        first, second = onward[_WAYS[0]], onward[_WAYS[1]]
-        ways.append(np.packbits(second < first, axis=0, bitorder="little"))
-        best = np.minimum(first, second, out=first)
-        if place.size == chains:
-            total = best
-        else:
-            total[:, place] = best
+    steps: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]] = []
+    for row, place, end in zip(rows, places, ends, strict=True):
+        branch = costs[:, end - place.size : end]
+        if SPARSE * place.size < chains:
+            total[:, place], way = _step(total[:, place], branch)
+            steps.append((way, np.arange(place.size)))
+            continue
+        if place.size < chains:  # taking all along is cheaper than taking some out and putting them back
+            branch = np.zeros((4, chains), np.float32)
+            branch[:, place] = costs[:, end - place.size : end]
+        best, way = _step(total, branch)
+        total = best if place.size == chains else np.where(coded[row], best, total)
+        steps.append((way, place))
     symbols = np.zeros(residual.shape, np.int64)
     state = total.argmin(0)
-    for row, place, end, way in zip(rows[::-1], places[::-1], ends[::-1], ways[::-1], strict=True):
-        own, now = np.arange(place.size), state[place]
-        came = _WAYS[(way[now >> 3, own] >> (now & 7)) & 1, now]
+    for row, place, end, (way, own) in zip(rows[::-1], places[::-1], ends[::-1], steps[::-1], strict=True):
+        now = state[place]
+        came = _WAYS[(way[now, own >> 3] >> (own & 7)) & 1, now]
         state[place] = came >> 1
-        size = sizes[came & 3, end - place.size + own]
+        size = sizes[came & 3, np.arange(end - place.size, end)]
         symbols[row, place] = np.where(residual[row, place] < 0, -size, size)
     return symbols
+
+
+def _step(total: Floats, branch: Floats) -> tuple[Floats, npt.NDArray[np.uint8]]:
+    """Least costs after a step, shape (STATES, n), from those before and of the (4, n) branches.
+
+    Second are bits, packed along n: which of its two ways each state was reached by.
+    """
+    n = total.shape[1]
+    onward = (total.reshape(-1, 2, 1, n) + branch.reshape(1, 2, 2, n)).reshape(2 * STATES, n)
+    first, second = (onward.take(way, axis=0, mode="clip") for way in _WAYS)
+    way = np.packbits(second < first, axis=1, bitorder="little")
+    return np.minimum(first, second, out=first), way
 
 
 def _branches(
