@@ -22,7 +22,7 @@ from sarcodec.packing import from_codes
 from sarcodec.simulate.speckle import LowPass, look_weights, multilook
 from sarcodec.train.network import UNIT_DB
 
-CLASS_WEIGHTS = {"grd": 4.0, "multilook": 4.0, "rtc": 0.5, "slc": 0.5, "clean": 0.5}
+CLASS_WEIGHTS = {"grd": 4.0, "multilook": 4.0, "rtc": 0.5, "slc": 0.5, "clean": 0.5, "u8": 0.3}
 """How often a pixel of a class is drawn; 1 for classes not named here."""
 SPECKLE_FREE = ("clean", "averaged")
 """Classes whose scenes show no speckle, or hardly any."""
