@@ -20,6 +20,7 @@ from sarcodec.model.transforms import STRIDE
 from sarcodec.radiometry import BandRange, InvalidPalette, finish, to_db
 from sarcodec.scan import BandScan, Source
 from sarcodec.types import Scale, TileGrid, Window
+from sarcodec.unseen import analyse_seen
 
 Latents = npt.NDArray[Any]
 
@@ -79,8 +80,9 @@ def analyse_tile(
     x = (db - np.float32(scan.mean_db)) / np.float32(unit_db)
     ragged = (region.height * STRIDE - pixels.height, region.width * STRIDE - pixels.width)
     x = np.pad(x, ((0, ragged[0]), (0, ragged[1])), mode="edge")
+    valid = np.pad(classes == 0, ((0, ragged[0]), (0, ragged[1])), mode="edge")
     rows, cols = inner.inside(region)
-    y = model.analyse(np.ascontiguousarray(x, dtype=np.float32))[:, rows, cols]
+    y = analyse_seen(np.ascontiguousarray(x, dtype=np.float32), valid, model)[:, rows, cols]
     return np.ascontiguousarray(y), packed
 
 
