@@ -9,6 +9,7 @@ O. G. Guleryuz, "Nonlinear approximation based image recovery", IEEE Trans. Imag
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,20 @@ from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
 from sarcodec.model.transforms import STRIDE
 
-PASSES = (0.0, 1 / 3, 2 / 3)
+PASSES = (0.1, 0.5)
 """Rate levels of the projections, as parts of the highest: coarse first, so that what is far comes from the
 coarse latents."""
 MARGIN = 4
 """Pixels beyond a block up to which valid ones make it worth coding; those further off have next to no part
 in it."""
+STRIP = 8
+"""Rows of blocks that are worked on together."""
+AROUND = 1
+"""Blocks around them that they are computed with."""
+
+Blocks = npt.NDArray[np.bool_]
+"""Of a raster, shape (h / 16, w / 16)."""
+Part = tuple[slice, slice]
 
 
 def analyse_seen(x: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_], model: Model) -> npt.NDArray[Any]:
@@ -40,27 +49,61 @@ def analyse_seen(x: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_], model
     y : float32 array, shape (channels, h / 16, w / 16)
         Zero in blocks that no valid pixel depends on.
     """
-    y = model.analyse(x)
     if model.shape.family != "lapped" or valid.all() or not valid.any():
-        return y
-    seen = _seen(valid)
-    low, high = x[valid].min(), x[valid].max()
+        return model.analyse(x)
+    seen = _with_any(valid, MARGIN)
+    x = x.copy()
     for part in PASSES:
         coder = LatentCoder(model, round(part * model.top_level))
-        steps = y * coder.steps[:, None, None]
-        kept = np.where(seen & (np.abs(steps) >= 1), np.rint(16 * steps), 0)
-        proposed = model.synthesise(kept.astype(np.int32), coder.level)
-        x = np.where(valid, x, np.clip(proposed, low, high))
-        y = model.analyse(x)
-    return np.where(seen, y, np.float32(0))
+        for window, inside in _strips(valid, seen):
+            x[window] = _proposed(x[window], valid[window], seen[_blocks(window)], inside, coder)
+    return np.where(seen, model.analyse(x), np.float32(0))
 
 
-def _seen(valid: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Blocks with a valid pixel in them or within the margin, shape (h / 16, w / 16)."""
-    rows, cols = (side // STRIDE for side in valid.shape)
-    padded = np.pad(valid, MARGIN)
-    side = STRIDE + 2 * MARGIN
-    blocks = np.lib.stride_tricks.sliding_window_view(padded, (side, side))[::STRIDE, ::STRIDE]
-    seen: npt.NDArray[np.bool_] = blocks.any(axis=(2, 3))
-    assert seen.shape == (rows, cols)
-    return seen
+def _proposed(
+    x: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_], seen: Blocks, inside: Part, coder: LatentCoder
+) -> npt.NDArray[np.float32]:
+    """`x` with what its larger latents say where it is invalid and `inside`, no farther than valid ones go."""
+    steps = coder.model.analyse(np.ascontiguousarray(x)) * coder.steps[:, None, None]
+    kept = np.where(seen & (np.abs(steps) >= 1), np.rint(16 * steps), 0)
+    proposed = coder.model.synthesise(kept.astype(np.int32), coder.level)
+    proposed = proposed.clip(x[valid].min(), x[valid].max())
+    out = x.copy()
+    out[inside] = np.where(valid, x, proposed)[inside]
+    return out
+
+
+def _strips(valid: npt.NDArray[np.bool_], seen: Blocks) -> Iterator[tuple[Part, Part]]:
+    """Windows of pixels, and the parts of them whose invalid pixels have a share in blocks that are seen."""
+    invalid = _with_any(~valid, 0)
+    near = np.pad(seen, 1)
+    near = near[:-2] | near[1:-1] | near[2:]
+    wanted = invalid & (near[:, :-2] | near[:, 1:-1] | near[:, 2:])
+    rows, cols = wanted.shape
+    for top in range(0, rows, STRIP):
+        found = np.flatnonzero(wanted[top : top + STRIP].any(0))
+        if not found.size:
+            continue
+        bottom, left, right = min(top + STRIP, rows), int(found[0]), int(found[-1]) + 1
+        row, col = max(0, top - AROUND), max(0, left - AROUND)
+        window = _pixels(row, min(rows, bottom + AROUND), col, min(cols, right + AROUND))
+        if valid[window].any():
+            yield window, _pixels(top - row, bottom - row, left - col, right - col)
+
+
+def _with_any(pixels: npt.NDArray[np.bool_], margin: int) -> Blocks:
+    """Blocks with such a pixel in them or at most `margin` beyond."""
+    side = STRIDE + 2 * margin
+    padded = np.pad(pixels, margin)
+    rows = np.lib.stride_tricks.sliding_window_view(padded, side, axis=0)[::STRIDE].any(-1)
+    found: Blocks = np.lib.stride_tricks.sliding_window_view(rows, side, axis=1)[:, ::STRIDE].any(-1)
+    return found
+
+
+def _pixels(top: int, bottom: int, left: int, right: int) -> Part:
+    return slice(STRIDE * top, STRIDE * bottom), slice(STRIDE * left, STRIDE * right)
+
+
+def _blocks(window: Part) -> Part:
+    rows, cols = (slice(part.start // STRIDE, part.stop // STRIDE) for part in window)
+    return rows, cols

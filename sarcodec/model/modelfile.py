@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from sarcodec.model import contents
 from sarcodec.model.contents import DIGEST_BYTES
 from sarcodec.model.families import transforms
 from sarcodec.model.hyper import CONTEXT_MAX, EntropyNetworks, Shape
-from sarcodec.model.integer import ACTIVATION_MAX, SHIFT, IntConv2d
+from sarcodec.model.integer import ACTIVATION_MAX, SHIFT, IntConv2d, float32_is_exact
 from sarcodec.model.levels import STEPS, interpolate
 from sarcodec.model.tables import Tables
 
@@ -175,7 +176,7 @@ def write(
 
 
 def load(path: Path, device: str = "cpu") -> Model:
-    """Load and check a model file.
+    """Load and check a model file; one that was loaded shortly before comes from memory.
 
     Raises
     ------
@@ -187,18 +188,24 @@ def load(path: Path, device: str = "cpu") -> Model:
     try:
         data = _bytes_of(path)
         _check_released(path, data)
-        metadata = _metadata(data)
-        if metadata.get("format") != FORMAT:
+        if _metadata(data).get("format") != FORMAT:
             raise UnsupportedError(f"{path} is not a model of this codec", hint="Run: sarcodec models")
-        config = contents.parse(metadata["config"])
-        settings = contents.settings_of(config)
-        tensors = load_tensors(data)
-        contents.check_tensors(tensors, contents.claims(settings.shape))
-        return _build(contents.check_id(metadata["id"]), config, settings, tensors, device)
+        return _parsed(data, device, float32_is_exact())
     except (OSError, SafetensorError, RuntimeError, LookupError, ValueError, TypeError) as error:
         raise UnsupportedError(
             f"cannot load the model {path}: {error}", hint="Install the package again."
         ) from error
+
+
+@lru_cache(maxsize=2)
+def _parsed(data: bytes, device: str, _exact: bool) -> Model:  # noqa: FBT001
+    """The model that a file's bytes hold, its integer networks in the floats that are exact at this time."""
+    metadata = _metadata(data)
+    config = contents.parse(metadata["config"])
+    settings = contents.settings_of(config)
+    tensors = load_tensors(data)
+    contents.check_tensors(tensors, contents.claims(settings.shape))
+    return _build(contents.check_id(metadata["id"]), config, settings, tensors, device)
 
 
 def is_model(path: Path) -> bool:

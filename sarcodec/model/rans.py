@@ -100,10 +100,21 @@ class StreamDecoder:
         low, end = int(indexes.min()), int(indexes.max()) + 1
         if low < 0 or end > len(tables.cdfs):
             raise FormatError("an entropy-coded stream asks for a table that does not exist")
-        # The coder copies every table that it is given: for a few symbols, that is most of its time.
-        some = (of[low:end] for of in (tables.cdfs, tables.sizes, tables.offsets))
-        values = self._coder.decode_stream((indexes - low).tolist(), *some)
-        symbols = np.array(values, dtype=np.int64)
-        if int(np.abs(symbols).max()) > DEFAULT.symbol:
-            raise FormatError("an entropy-coded stream holds a symbol larger than any encoder writes")
+        symbols = np.array(self.some(indexes, low, end, tables), dtype=np.int64)
+        check_symbols(symbols)
         return symbols
+
+    def some(self, indexes: npt.NDArray[Any], low: int, end: int, tables: Tables | CoderTables) -> list[int]:
+        """Next symbols, unchecked, one for each table index; these are from `low` to `end` - 1.
+
+        The coder copies every table that it is given: for a few symbols, that is most of its time.
+        """
+        given = (of[low:end] for of in (tables.cdfs, tables.sizes, tables.offsets))
+        symbols: list[int] = self._coder.decode_stream((indexes - low).tolist(), *given)
+        return symbols
+
+
+def check_symbols(symbols: npt.NDArray[np.int64]) -> None:
+    """Raise `FormatError` where a symbol is larger than any encoder writes."""
+    if symbols.size and int(np.abs(symbols).max()) > DEFAULT.symbol:
+        raise FormatError("an entropy-coded stream holds a symbol larger than any encoder writes")

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec.model.quantise import MEAN_STEPS
-from sarcodec.model.rans import StreamDecoder
+from sarcodec.model.rans import StreamDecoder, check_symbols
 from sarcodec.model.tables import SCALES, WIDEST, Tables
 
 CHAIN: Final = 16
@@ -126,16 +126,20 @@ class Trellis:
 
     def read(self, stream: StreamDecoder, index: Integers, coded: Mask) -> Integers:
         """Row by row of the chains: a table depends on the symbols before."""
-        here, tables = chained(coded), chained(index)
+        here, tables = chained(coded), 2 * chained(index)
+        low, end = np.where(here, tables, 2 * SCALES).min(1), np.where(here, tables, -2).max(1) + 2
         state = np.zeros(here.shape[1], np.int64)
         symbols, quantisers = np.zeros((2, *here.shape), np.int64)
-        for row in np.flatnonzero(here.any(1)):
-            place = np.flatnonzero(here[row])
+        onward = NEXT.ravel()
+        counts = here.sum(1)
+        for row in np.flatnonzero(counts).tolist():
+            place = slice(None) if counts[row] == state.size else np.flatnonzero(here[row])
             now = state[place]
             quantiser = now & 1
-            found = stream.get(2 * tables[row, place] + quantiser, self._pairs)
-            symbols[row, place], quantisers[row, place] = found, quantiser
-            state[place] = NEXT[now, found & 1]
+            symbols[row, place] = stream.some(tables[row, place] + quantiser, low[row], end[row], self._pairs)
+            quantisers[row, place] = quantiser
+            state[place] = onward.take(2 * now + (symbols[row, place] & 1))
+        check_symbols(symbols)
         return unchained(reconstruct(symbols, quantisers, self.shrink), index.shape[1])
 
 
