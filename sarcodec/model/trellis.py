@@ -33,14 +33,13 @@ SHRUNK = 3
 RATE_WEIGHT = 0.27
 """Squared steps that a bit is worth; tuned on validation scenes."""
 
-SPARSE = 4
-"""Below one in so many chains, a step takes out those that it goes on in."""
-
 _ALL = np.arange(STATES)
 NEXT: Final = (_ALL[:, None] >> 1) ^ ODD_STATE * (_ALL[:, None] & 1) ^ ODD_SYMBOL * np.arange(2)
 """State after a symbol that is even or odd, shape (STATES, 2)."""
-_WAYS = NEXT.ravel().argsort(kind="stable").reshape(STATES, 2).T
-"""The two ways into each state, as 2 * state + parity, shape (2, STATES)."""
+_FROM = NEXT.T.argsort(axis=1)
+"""State before each state where the symbol was even or odd, shape (2, STATES)."""
+assert not (_FROM[:, : STATES // 2] & 1).any()  # so the first half of the states comes from quantiser 0,
+assert (_FROM[:, STATES // 2 :] & 1).all()  # the second half from quantiser 1
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -169,47 +168,65 @@ def choose(
     int64 array, same shape
         Symbols that minimise squared error + `rate_weight` * bits; 0 where not coded.
     """
-    costs, sizes = _branches(np.abs(residual[coded]), index[coded], tables, shrink, rate_weight)
-    chains = residual.shape[1]
+    # A step is the next coded latent of every chain that has one left, the chain with the most of them first.
+    lengths = coded.sum(0)
+    order = np.argsort(-lengths, kind="stable")
+    widths = (lengths[order] > np.arange(lengths.max(initial=0))[:, None]).sum(1)
+    ends = np.cumsum(widths)
+    row, rank = np.nonzero(coded[:, order])
+    step = coded.cumsum(0)[row, order[rank]] - 1
+    found = np.empty((2, row.size), np.int64)
+    found[:, (ends - widths)[step] + rank] = row, order[rank]
+    where = found[0], found[1]
+    values = residual[where]
+    costs, sizes = _branches(np.abs(values), index[where], tables, shrink, rate_weight)
+    size = sizes[_cheapest(costs, widths, ends, lengths.size), np.arange(values.size)]
+    symbols = np.zeros(residual.shape, np.int64)
+    symbols[where] = np.where(values < 0, -size, size)
+    return symbols
+
+
+def _cheapest(costs: Floats, widths: Integers, ends: Integers, chains: int) -> Integers:
+    """Viterbi's algorithm: the branch, 0..3, of every latent on the cheapest path of its chain, shape (n,).
+
+    Parameters
+    ----------
+    costs : float32 array, shape (4, n)
+        Of the best symbol of each quantiser and parity, step after step.
+    widths, ends : int64 arrays, shape (steps,)
+        Chains that take part in a step: the first so many. Where its latents end in `costs`.
+    """
     total = np.full((STATES, chains), np.inf, np.float32)
     total[0] = 0
-    rows = np.flatnonzero(coded.any(1))
-    places = [np.flatnonzero(coded[row]) for row in rows]
-    ends = np.cumsum([place.size for place in places])
-    steps: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]] = []
-    for row, place, end in zip(rows, places, ends, strict=True):
-        branch = costs[:, end - place.size : end]
-        if SPARSE * place.size < chains:
-            total[:, place], way = _step(total[:, place], branch)
-            steps.append((way, np.arange(place.size)))
-            continue
-        if place.size < chains:  # taking all along is cheaper than taking some out and putting them back
-            branch = np.zeros((4, chains), np.float32)
-            branch[:, place] = costs[:, end - place.size : end]
-        best, way = _step(total, branch)
-        total = best if place.size == chains else np.where(coded[row], best, total)
-        steps.append((way, place))
-    symbols = np.zeros(residual.shape, np.int64)
-    state = total.argmin(0)
-    for row, place, end, (way, own) in zip(rows[::-1], places[::-1], ends[::-1], steps[::-1], strict=True):
-        now = state[place]
-        came = _WAYS[(way[now, own >> 3] >> (own & 7)) & 1, now]
-        state[place] = came >> 1
-        size = sizes[came & 3, np.arange(end - place.size, end)]
-        symbols[row, place] = np.where(residual[row, place] < 0, -size, size)
-    return symbols
+    state = np.zeros(chains, np.int64)
+    odd: list[npt.NDArray[np.uint8]] = []
+    for width, end in zip(widths.tolist(), ends.tolist(), strict=True):
+        state[width : total.shape[1]] = total[:, width:].argmin(0)
+        total, way = _step(total[:, :width], costs[:, end - width : end])
+        odd.append(way)
+    state[: total.shape[1]] = total.argmin(0)
+    branches: Integers = np.empty(costs.shape[1], np.int64)
+    byte, bit = np.arange(chains) >> 3, np.arange(chains, dtype=np.uint8) & 7
+    for width, end, way in zip(widths[::-1].tolist(), ends[::-1].tolist(), odd[::-1], strict=True):
+        now = state[:width]
+        parity = (way[now, byte[:width]] >> bit[:width]) & 1
+        state[:width] = before = _FROM[parity, now]
+        branches[end - width : end] = 2 * (before & 1) + parity
+    return branches
 
 
 def _step(total: Floats, branch: Floats) -> tuple[Floats, npt.NDArray[np.uint8]]:
     """Least costs after a step, shape (STATES, n), from those before and of the (4, n) branches.
 
-    Second are bits, packed along n: which of its two ways each state was reached by.
+    Second are bits, packed along n: whether each state was reached by an odd symbol.
     """
-    n = total.shape[1]
-    onward = (total.reshape(-1, 2, 1, n) + branch.reshape(1, 2, 2, n)).reshape(2 * STATES, n)
-    first, second = (onward.take(way, axis=0, mode="clip") for way in _WAYS)
-    way = np.packbits(second < first, axis=1, bitorder="little")
-    return np.minimum(first, second, out=first), way
+    even, odd = (total.take(came, axis=0, mode="clip") for came in _FROM)
+    half = STATES // 2
+    for parity, onward in enumerate((even, odd)):
+        onward[:half] += branch[parity]
+        onward[half:] += branch[2 + parity]
+    way = np.packbits(odd < even, axis=1, bitorder="little")
+    return np.minimum(even, odd, out=even), way
 
 
 def _branches(
