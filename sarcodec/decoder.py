@@ -19,7 +19,7 @@ from sarcodec.bitstream.reader import Reader, where
 from sarcodec.damage import Place, fill_value, named, reached
 from sarcodec.errors import FormatError, UnsupportedError
 from sarcodec.invalid import InvalidPalette, valid_mask
-from sarcodec.metadata import RasterMeta
+from sarcodec.metadata import RasterMeta, from_chunks
 from sarcodec.model import modelfile
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
@@ -46,7 +46,7 @@ Tick = Callable[[str, int, int], None]
 def meta_of(header: Header, limits: lim.Limits = lim.DEFAULT) -> RasterMeta:
     """Size, type, georeferencing and tags of the coded raster."""
     size = (header.width, header.height, len(header.bands), header.dtype)
-    return RasterMeta.from_chunks(*size, header.geo, header.text, limits=limits)
+    return from_chunks(*size, header.geo, header.text, limits=limits)
 
 
 def model_of(header: Header, *, name: str | None = None, device: str = "cpu") -> Model:

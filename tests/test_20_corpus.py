@@ -46,7 +46,7 @@ def test_a_target_lets_any_other_error_through(target: str, monkeypatch: pytest.
     inside = {
         "header": "parsers.Header.from_bytes",
         "file": "parsers.Reader.__init__",
-        "metadata": "parsers.RasterMeta.from_chunks",
+        "metadata": "parsers.from_chunks",
         "mask": "parsers.mask.unpack",
         "decode": "pixels.SarcDataset.__init__",
     }

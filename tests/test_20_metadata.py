@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sarcodec import georef
 from sarcodec.errors import FormatError, LimitError
 from sarcodec.limits import Limits
-from sarcodec.metadata import BandMeta, Gcp, RasterMeta, pack_geo, pack_text, unpack_text
+from sarcodec.metadata import BandMeta, Gcp, RasterMeta, from_chunks, pack_geo, pack_text, unpack_text
 from sarcodec.vocabulary import VOCABULARY
 from testing.strategies import raster_metas
 
@@ -27,9 +27,7 @@ AREA = {"": {"AREA_OR_POINT": "Area"}}
 
 
 def through_chunks(meta: RasterMeta) -> RasterMeta:
-    return RasterMeta.from_chunks(
-        meta.width, meta.height, meta.count, meta.dtype, pack_geo(meta), pack_text(meta)
-    )
+    return from_chunks(meta.width, meta.height, meta.count, meta.dtype, pack_geo(meta), pack_text(meta))
 
 
 def exact(meta: RasterMeta) -> str:
@@ -151,14 +149,14 @@ def test_geo_that_says_nonsense_is_a_format_error(data: bytes) -> None:
 )
 def test_text_that_says_nonsense_is_a_format_error(text: str) -> None:
     with pytest.raises(FormatError):
-        RasterMeta.from_chunks(1, 1, 1, "uint8", b"", deflated(text))
+        from_chunks(1, 1, 1, "uint8", b"", deflated(text))
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=60), st.binary(max_size=60))
 def test_any_bytes_give_metadata_or_a_format_error(geo: bytes, text: bytes) -> None:
     try:
-        meta = RasterMeta.from_chunks(1, 1, 1, "uint8", geo, text)
+        meta = from_chunks(1, 1, 1, "uint8", geo, text)
     except FormatError:
         return
     assert exact(through_chunks(meta)) == exact(meta)
@@ -195,9 +193,7 @@ def test_too_many_control_points_are_neither_written_nor_read() -> None:
 
 
 def test_unknown_fields_are_ignored() -> None:
-    assert RasterMeta.from_chunks(1, 1, 1, "uint8", b"", deflated('{"later":1}')) == RasterMeta(
-        1, 1, 1, "uint8"
-    )
+    assert from_chunks(1, 1, 1, "uint8", b"", deflated('{"later":1}')) == RasterMeta(1, 1, 1, "uint8")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from rasterio.transform import Affine
 
 from sarcodec.errors import FormatError, InputError, OutputExistsError, UsageError, WriteError
 from sarcodec.io.raster import RasterSink, RasterSource
-from sarcodec.metadata import BandMeta, Gcp, RasterMeta, pack_geo, pack_text
+from sarcodec.metadata import BandMeta, Gcp, RasterMeta, from_chunks, pack_geo, pack_text
 from sarcodec.types import Window
 from testing.told import told_by_rasterio
 
@@ -68,9 +68,7 @@ def write(
 
 
 def through_chunks(meta: RasterMeta) -> RasterMeta:
-    return RasterMeta.from_chunks(
-        meta.width, meta.height, meta.count, meta.dtype, pack_geo(meta), pack_text(meta)
-    )
+    return from_chunks(meta.width, meta.height, meta.count, meta.dtype, pack_geo(meta), pack_text(meta))
 
 
 def copy(source: Path, target: Path, **arguments: Any) -> RasterMeta:

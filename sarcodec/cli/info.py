@@ -55,11 +55,11 @@ def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
     from sarcodec import zoo
     from sarcodec.bitstream.layout import LayerKind
     from sarcodec.cli.masks import masked
-    from sarcodec.metadata import RasterMeta
+    from sarcodec.metadata import from_chunks
 
     header = reader.header
     size = (header.width, header.height, len(header.bands), header.dtype)
-    meta = RasterMeta.from_chunks(*size, header.geo, header.text, limits=limits)
+    meta = from_chunks(*size, header.geo, header.text, limits=limits)
     sizes = _sizes(reader, limits)
     return {
         "file": name,

@@ -17,7 +17,7 @@ from sarcodec.bitstream.header import Header
 from sarcodec.bitstream.layout import DTYPES
 from sarcodec.bitstream.reader import Reader
 from sarcodec.errors import FormatError, SarcError
-from sarcodec.metadata import RasterMeta, pack_geo, pack_text
+from sarcodec.metadata import from_chunks, pack_geo, pack_text
 from sarcodec.types import Window
 from testing.repair import repaired, sealed, sealed_header
 
@@ -74,8 +74,8 @@ def metadata(data: bytes) -> None:
         text = packer.compress(text) + packer.flush()
     count, dtype = 1 + count % 3, DTYPES[kind % len(DTYPES)]
     try:
-        meta = RasterMeta.from_chunks(100, 80, count, dtype, geo, text)
-        again = RasterMeta.from_chunks(100, 80, count, dtype, pack_geo(meta), pack_text(meta))
+        meta = from_chunks(100, 80, count, dtype, geo, text)
+        again = from_chunks(100, 80, count, dtype, pack_geo(meta), pack_text(meta))
         assert again == meta
         meta.cropped(Window(10, 20, 30, 40))
     except SarcError:
