@@ -63,7 +63,7 @@ def analyse_seen(x: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_], model
 def _proposed(
     x: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_], seen: Blocks, inside: Part, coder: LatentCoder
 ) -> npt.NDArray[np.float32]:
-    """`x` with what its larger latents say where it is invalid and `inside`, within the range of valid ones."""
+    """`x` with what its larger latents say of invalid pixels `inside`, within the range of the valid ones."""
     steps = coder.model.analyse(np.ascontiguousarray(x)) * coder.steps[:, None, None]
     kept = np.where(seen & (np.abs(steps) >= 1), np.rint(16 * steps), 0)
     proposed = coder.model.synthesise(kept.astype(np.int32), coder.level)
