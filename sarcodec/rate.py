@@ -228,7 +228,9 @@ def write_at(
     best = min(sizes, key=lambda known: abs(math.log(sizes[known] / wanted)))
     if best != list(sizes)[-1]:
         _rewrite(file, latents, model, best, jobs, tick)
-    return best, sizes[best], abs(sizes[best] / wanted - 1) < 0.02
+    # Where a layer begins, the size of a small raster leaps from one level to the next.
+    enclosed = min(sizes.values()) < wanted < max(sizes.values())
+    return best, sizes[best], enclosed or abs(sizes[best] / wanted - 1) < 0.02
 
 
 def _next_level(sizes: dict[int, int], wanted: float, search: Search) -> int:
@@ -238,7 +240,11 @@ def _next_level(sizes: dict[int, int], wanted: float, search: Search) -> int:
     if small is None or large is None:
         last = list(sizes)[-1]
         fixed = search.fixed_bytes
-        return search.for_size(wanted, max(sizes[last] - fixed, 1) / math.exp(search.log_rate(last)))
+        level = search.for_size(wanted, max(sizes[last] - fixed, 1) / math.exp(search.log_rate(last)))
+        if level not in sizes:
+            return level
+        beyond = max(sizes) + 1 if large is None else min(sizes) - 1
+        return min(max(beyond, 0), search.model.top_level)
     if large - small < 2:
         return small
     share = math.log(wanted / sizes[small]) / math.log(sizes[large] / sizes[small])
@@ -248,7 +254,11 @@ def _next_level(sizes: dict[int, int], wanted: float, search: Search) -> int:
 def fixed_bytes(latents: Latents, model: Model) -> int:
     """Bytes that do not depend on the level: header, masks, index; about those of measured layers."""
     scene = latents.scene
-    masks = sum(len(latents.mask(*place)) for place in scene.places)
+    masks = sum(
+        len(latents.mask(band, at))
+        for band, at in scene.places
+        if band == 0 or latents.mask(band, at) != latents.mask(band - 1, at)
+    )
     gains = sum(gain.estimated_bytes(scan.counts, scene.gain_side) for scan in scene.scans)
     bright = sum(targets.estimated_bytes(scan.counts) for scan in scene.scans)
     textures = sum(texture.estimated_bytes(scan.counts) for scan in scene.scans)
