@@ -189,6 +189,13 @@ HEADS = {
 }
 
 
+HEADS |= {
+    "mask of the band before the first": bytes([1, 0, 0, 0, 0, 0, 0]),
+    "mask of a band that has none": bytes([0, 0, 0, 0, 1, 0, 0]),
+    "layer of the band before": bytes([5, 1, 0, 0, 0, 0, 0]) + bytes(5),
+}
+
+
 @pytest.mark.parametrize("record", HEADS.values(), ids=HEADS)
 def test_a_resealed_record_with_a_wrong_head_is_refused(record: bytes) -> None:
     file = resealed(bytes([len(record), 7, 7, 7]), record + bytes(21))
@@ -324,6 +331,31 @@ def test_writer_wants_as_many_tiles_as_the_grid_has() -> None:
     writer.add_tile(records()[3])
     with pytest.raises(UsageError, match="one too many"):
         writer.add_tile(records()[3])
+
+
+def test_a_mask_that_bands_share_is_stored_once() -> None:
+    head = header(200, 200, bands=3)
+    layers = (b"base-layer-of-it", b"")
+    shared, own, none = (BandRecord(mask, layers) for mask in (b"\x01\x01", b"\x01\x02", b""))
+    sizes = {}
+    for name, bands in {
+        "one for all": (shared, shared, shared),
+        "one for two": (shared, shared, own),
+        "one each": (shared, own, shared),
+        "none between": (shared, none, shared),
+        "none": (none, none, none),
+    }.items():
+        data = written(head, [TileRecord(bands)])
+        sizes[name] = len(data)
+        reader = Reader(io.BytesIO(data))
+        assert reader.tile(0, 0) == TileRecord(bands)
+        assert [reader.mask_bytes(0, 0, band) for band in range(3)] == [band.mask for band in bands]
+        for at in range(len(data)):
+            harmed = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+            with pytest.raises(SarcError):
+                Reader(io.BytesIO(harmed)).tile(0, 0)
+    stored = {"one for all": 1, "one for two": 2, "one each": 3, "none between": 2, "none": 0}
+    assert sizes == {name: sizes["none"] + 6 * masks for name, masks in stored.items()}
 
 
 @pytest.mark.parametrize(

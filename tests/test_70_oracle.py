@@ -123,12 +123,22 @@ def a_band_without_data() -> tuple[Array, dict[str, Any]]:
     return np.stack([dn, np.zeros_like(dn)]), {"nodata": 0, "quality": 30}
 
 
+def three_bands_under_one_mask() -> tuple[Array, dict[str, Any]]:
+    power = amplitudes(40, 30).astype(np.float32)
+    power[5:20, 8:] = np.nan
+    other = power[::-1, ::-1].copy()
+    other[np.isnan(other)] = 30
+    other[5:20, 8:] = np.inf
+    return np.stack([power, other, power]), {"scale": "power", "quality": 40}
+
+
 SCENES = (
     digital_numbers_with_a_hole,
     nodata_amid_the_valid_values,
     two_bands_of_power_in_two_tiles,
     decibels_at_the_lowest_rate,
     a_band_without_data,
+    three_bands_under_one_mask,
 )
 
 

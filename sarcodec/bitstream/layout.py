@@ -25,6 +25,8 @@ NEWER = "Read the file with a newer sarcodec."
 PROLOGUE = struct.Struct("<8sBBI")
 """Magic, major, minor, header length; the CRC that follows covers these bytes and the header."""
 CRC = struct.Struct("<I")
+MASK_BEFORE = 1
+"""Length of a mask segment that is that of the band before; shorter than any that is stored."""
 PROLOGUE_BYTES = PROLOGUE.size + CRC.size
 FOOTER = struct.Struct("<II4s")
 """CRC of the index, index length, end magic."""

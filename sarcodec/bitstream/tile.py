@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import google_crc32c
 import numpy as np
@@ -73,6 +73,7 @@ def pack_tile(record: TileRecord, header: Header, header_crc: int, tile: int) ->
     if len(record.bands) != len(header.bands):
         raise FormatError(f"tile {tile} has {len(record.bands)} bands, the header {len(header.bands)}")
     head, segments = bytearray(), []
+    before = b""
     for number, (band, meta) in enumerate(zip(record.bands, header.bands, strict=True)):
         if len(band.layers) != len(header.layers):
             raise FormatError(f"tile {tile} has {len(band.layers)} layers, the header {len(header.layers)}")
@@ -84,8 +85,12 @@ def pack_tile(record: TileRecord, header: Header, header_crc: int, tile: int) ->
             raise FormatError(f"tile {tile}: a quality offset of {offset} does not fit band {number + 1}")
         head += layout.QUALITY_OFFSET.pack(offset) if meta.tile_quality else b""
         for index, part in enumerate(parts):
+            if index == 0 and part and part == before:
+                head += layout.pack_uv(layout.MASK_BEFORE)
+                continue
             head += layout.pack_uv(len(part) + layout.CRC.size if part else 0)
             segments += [(number, index, part)] if part else []
+        before = band.mask
     out, seal = bytearray(head), google_crc32c.value(bytes(head))
     for number, index, part in segments:
         key = layout.SEGMENT_KEY.pack(header_crc, seal, tile, number, index)
@@ -108,6 +113,8 @@ def unpack_head(
 ) -> tuple[list[list[Segment]], int]:
     """Segments of a record, [band][segment], and its size, from its first bytes (`head_limit` or all).
 
+    The mask of a band may be the segment of a band before it.
+
     Raises
     ------
     FormatError
@@ -115,10 +122,13 @@ def unpack_head(
     """
     cursor = Cursor(start, where)
     found: list[tuple[int, int, int, int]] = []
+    masked = False
     for number, meta in enumerate(header.bands):
         offset = int(cursor.unpack(layout.QUALITY_OFFSET, "quality offset")[0]) if meta.tile_quality else 0
         lengths = [cursor.uv("segment length") for _ in range(1 + len(header.layers))]
-        if any(0 < length <= layout.CRC.size for length in lengths):
+        shared = lengths[0] == layout.MASK_BEFORE and masked
+        masked = masked if shared else lengths[0] > 0
+        if any(0 < length <= layout.CRC.size for length in lengths[shared:]):
             raise FormatError(
                 f"{where}, band {number + 1}: segment lengths {lengths[:8]} are too short for a checksum"
             )
@@ -128,6 +138,9 @@ def unpack_head(
     out: list[list[Segment]] = [[] for _ in header.bands]
     at, seal = cursor.at, google_crc32c.value(start[: cursor.at])
     for number, index, offset, length in found:
+        if length == layout.MASK_BEFORE:
+            out[number].append(replace(out[number - 1][0], quality_offset=offset))
+            continue
         key = layout.SEGMENT_KEY.pack(header_crc, seal, tile, number, index)
         out[number].append(Segment(key, number, index, offset, at, length))
         at += length

@@ -220,13 +220,15 @@ def read_records(data: bytes, header: Header, start: int) -> list[list[list[byte
 def _record(record: Cursor, header: Header, tile: int) -> list[list[bytes]]:
     lengths = [[record.uv() for _ in range(1 + len(header.layers))] for _ in header.bands]
     seal = crc32c(record.data[: record.at])
-    bodies = []
+    bodies: list[list[bytes]] = []
     for band, row in enumerate(lengths):
         parts = []
         for number, length in enumerate(row):
-            require(length == 0 or length > 4, "segment length")
             body = b""
-            if length:
+            if length == 1 and number == 0 and band and bodies[-1][0]:
+                body = bodies[-1][0]
+            elif length:
+                require(length > 4, "segment length")
                 crc, body = record.one("I"), record.take(length - 4)
                 key = struct.pack("<IIIHB", header.crc, seal, tile, band, number)
                 require(crc32c(key + body) == crc, f"tile {tile}, band {band}, segment {number}")
