@@ -428,3 +428,14 @@ def test_what_a_file_calls_its_model_is_an_id_and_never_a_path(
     with pytest.raises(UnsupportedError, match="not installed"):
         open_bytes(data, None)
     assert decode_bytes(data, name).shape == (1, 20, 20)
+
+
+def test_the_same_bytes_are_parsed_once_and_other_bytes_anew(tmp_path: Path) -> None:
+    data = Path(TOY).read_bytes()
+    one, two = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
+    one.write_bytes(data)
+    two.write_bytes(data)
+    assert modelfile.load(one) is modelfile.load(two)
+    tensors, metadata = parts()
+    saved(one, tensors, metadata | {"id": "other"})
+    assert (modelfile.load(one).id, modelfile.load(two).id) == ("other", "toy1")

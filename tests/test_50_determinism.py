@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,7 @@ def nudged(**changes: Any) -> Model:
 
 def weight() -> Model:
     """One integer weight larger by one unit: means of one channel of the last group differ a little."""
-    model = modelfile.load(Path(TOY))
+    model = deepcopy(modelfile.load(Path(TOY)))
     layer = model.entropy.networks.heads[-1].get_submodule("out")
     assert isinstance(layer, IntConv2d)
     layer.weight.data[3] += 2.0**-SHIFT
@@ -147,7 +148,7 @@ def weight() -> Model:
 
 def rounding() -> Model:
     """A layer that rounds another way."""
-    model = modelfile.load(Path(TOY))
+    model = deepcopy(modelfile.load(Path(TOY)))
     first = model.entropy.networks.h_s.first
     assert isinstance(first, IntConv2d)
     first.bias.data += 2.0 ** -(SHIFT + 4) * 2 ** (SHIFT - 1)

@@ -9,6 +9,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +153,7 @@ def test_a_file_whose_model_could_be_a_path_is_damaged(monkeypatch: pytest.Monke
     right = coded({})
     with monkeypatch.context() as careless:
         careless.setattr(ModelRef, "check", lambda _self: None)
-        model = modelfile.load(Path(TOY))
-        object.__setattr__(model, "id", name)
+        model = replace(modelfile.load(Path(TOY)), id=name)
         careless.setattr(modelfile, "load", lambda *_: model)
         data = coded({})
     assert data != right

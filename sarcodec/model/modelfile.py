@@ -176,7 +176,9 @@ def write(
 
 
 def load(path: Path, device: str = "cpu") -> Model:
-    """Load and check a model file; one that was loaded shortly before comes from memory.
+    """Load and check a model file.
+
+    Whoever loads the same bytes again gets the same model, which therefore nobody may change.
 
     Raises
     ------
