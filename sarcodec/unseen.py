@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
+from sarcodec.model.quantise import MEAN_STEPS
 from sarcodec.model.transforms import STRIDE
 
 PASSES = (0.1, 0.5)
@@ -54,23 +54,21 @@ def analyse_seen(x: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_], model
     seen = _with_any(valid, MARGIN)
     x = x.copy()
     for part in PASSES:
-        coder = LatentCoder(model, round(part * model.top_level))
+        level = round(part * model.top_level)
         for window, inside in _strips(valid, seen):
-            x[window] = _proposed(x[window], valid[window], seen[_blocks(window)], inside, coder)
+            proposed = _proposed(x[window], valid[window], seen[_blocks(window)], model, level)
+            x[window][inside] = np.where(valid[window], x[window], proposed)[inside]
     return np.where(seen, model.analyse(x), np.float32(0))
 
 
 def _proposed(
-    x: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_], seen: Blocks, inside: Part, coder: LatentCoder
+    x: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_], seen: Blocks, model: Model, level: int
 ) -> npt.NDArray[np.float32]:
-    """`x` with what its larger latents say of invalid pixels `inside`, within the range of the valid ones."""
-    steps = coder.model.analyse(np.ascontiguousarray(x)) * coder.steps[:, None, None]
-    kept = np.where(seen & (np.abs(steps) >= 1), np.rint(16 * steps), 0)
-    proposed = coder.model.synthesise(kept.astype(np.int32), coder.level)
-    proposed = proposed.clip(x[valid].min(), x[valid].max())
-    out = x.copy()
-    out[inside] = np.where(valid, x, proposed)[inside]
-    return out
+    """What the latents of `x` that reach a step say, within the range of the valid pixels."""
+    scaled = model.analyse(np.ascontiguousarray(x)) * model.steps(level)[:, None, None]
+    kept = np.where(seen & (np.abs(scaled) >= 1), np.rint(MEAN_STEPS * scaled), 0)
+    proposed = model.synthesise(kept.astype(np.int32), level)
+    return proposed.clip(x[valid].min(), x[valid].max())
 
 
 def _strips(valid: npt.NDArray[np.bool_], seen: Blocks) -> Iterator[tuple[Part, Part]]:

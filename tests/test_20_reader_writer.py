@@ -22,6 +22,7 @@ from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.reader import Reader, read_header
 from sarcodec.bitstream.tile import BandRecord, TileRecord, pack_layer, symbols_digest, unpack_layer
 from sarcodec.bitstream.writer import Writer
+from sarcodec.cli import info
 from sarcodec.errors import (
     ChecksumError,
     FormatError,
@@ -31,6 +32,7 @@ from sarcodec.errors import (
     UnsupportedError,
     UsageError,
 )
+from sarcodec.limits import DEFAULT
 from sarcodec.types import Quantity, Scale
 
 FORMAT = Path(__file__).parents[1] / "docs" / "FORMAT.md"
@@ -448,3 +450,14 @@ def test_the_worked_example_reads_as_its_text_says() -> None:
     assert mask.unpack(right.mask, (3, 44), 1).all()
     assert unpack_layer(left.layers[0]) == (0x44332211, bytes(range(0x10, 0x18)))
     assert (left.layers[1], *right.layers) == (b"", b"", b"")
+
+
+def test_info_counts_each_mask_once_and_none_for_another() -> None:
+    layers, none = (b"base-layer-of-it", b""), (b"", b"")
+    head = header(200, 200, bands=3)
+    for bands, masks in (
+        ((BandRecord(b"", none), BandRecord(b"\x01\x01", layers), BandRecord(b"\x01\x01", layers)), 2),
+        ((BandRecord(b"\x01\x01", none), BandRecord(b"\x01\x02", none), BandRecord(b"", layers)), 4),
+    ):
+        reader = Reader(io.BytesIO(written(head, [TileRecord(bands)])))
+        assert info._sizes(reader, DEFAULT)["masks"] == masks

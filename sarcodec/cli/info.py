@@ -104,10 +104,9 @@ def _sizes(reader: Reader, limits: Limits) -> dict[str, Any]:
     heads = [CRC.size + LAYER_HEAD.size * (layer.kind not in measured) for layer in header.layers]
     for row in range(reader.grid.rows):
         for col in range(reader.grid.cols):
-            counted = -1
-            for mask, *rest in reader.segments(row, col):
-                masks += max(mask.size - CRC.size, 0) if mask.start != counted else 0
-                counted = mask.start  # bands may share one
+            for band, (mask, *rest) in enumerate(reader.segments(row, col)):
+                if mask.size and mask.band == band:  # else it is that of a band before
+                    masks += mask.size - CRC.size
                 for number, segment in enumerate(rest):
                     layers[number] += max(segment.size - heads[number], 0)
     records = sum(

@@ -31,7 +31,7 @@ from sarcodec.model.contents import DIGEST_BYTES
 from sarcodec.model.families import transforms
 from sarcodec.model.hyper import CONTEXT_MAX, EntropyNetworks, Shape
 from sarcodec.model.integer import ACTIVATION_MAX, SHIFT, IntConv2d, float32_is_exact
-from sarcodec.model.levels import STEPS, interpolate
+from sarcodec.model.levels import STEPS, integer_row, interpolate
 from sarcodec.model.tables import Tables
 
 FORMAT = "sarcodec-model-1"
@@ -85,6 +85,11 @@ class Model:
     def top_level(self) -> int:
         """Highest rate level."""
         return STEPS * (self.shape.anchors - 1)
+
+    def steps(self, level: int) -> npt.NDArray[Any]:
+        """Quantiser steps in a unit of each latent channel at a rate level, float64; encoder only."""
+        steps: npt.NDArray[Any] = 2.0 ** (integer_row(self.gain_log2, level) / STEPS)
+        return steps
 
     def layer_of(self, group: int) -> int:
         """Layer that a channel group belongs to."""

@@ -61,8 +61,7 @@ class Walk:
         """Layers whose latents are 0, and not their means, where they hold no symbol."""
         self.z_tables = model.hyper_tables(anchor)
         self.z_coded = model.hyper_coded(anchor)
-        self.steps = 2.0 ** (integer_row(model.gain_log2, level) / STEPS)
-        """Quantiser steps in a unit of each latent channel, float64, encoder only."""
+        self.steps = model.steps(level)
 
     @torch.inference_mode()
     def through(
