@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec.model.modelfile import Model
-from sarcodec.model.quantise import MEAN_STEPS
+from sarcodec.model.tables import MEAN_STEPS
 from sarcodec.model.transforms import STRIDE
 
 PASSES = (0.1, 0.5)

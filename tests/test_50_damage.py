@@ -229,7 +229,7 @@ def test_streams_of_endless_escapes_stay_within_the_guard() -> None:
         for words in (b"\xff\xff\xff\xff", b"\x0f\0\0\0", b"\0\0\xff\xff", b"\xff\xff\xff\x7f"):
             for start in (b"\xff\xff" + bytes(6), bytes(8), b"\xff" * 8, b"\xff\xff\0\0\x01\0\0\0"):
                 for count in (1, 17, 1000, 100_000):
-                    decoder = StreamDecoder(start + words * count, indexes.size)
+                    decoder = StreamDecoder(start + words * count)
                     for _ in range(3):
                         try:
                             decoder.get(indexes, tables)

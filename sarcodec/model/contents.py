@@ -22,10 +22,9 @@ from sarcodec.model.families import claimed
 from sarcodec.model.hyper import CONTEXT_CHANNELS, FAMILIES, QUANTISERS, Shape
 from sarcodec.model.integer import WEIGHT_MAX
 from sarcodec.model.levels import STEPS
-from sarcodec.model.quantise import MEAN_STEPS
-from sarcodec.model.tables import SCALES
+from sarcodec.model.loops import SHRUNK
+from sarcodec.model.tables import MEAN_STEPS, SCALES
 from sarcodec.model.transforms import STRIDE
-from sarcodec.model.trellis import SHRUNK
 
 DIGEST_BYTES = 8
 LARGEST_FILE = 2**27

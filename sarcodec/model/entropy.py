@@ -17,8 +17,8 @@ from sarcodec.errors import ChecksumError, InputError
 from sarcodec.limits import DEFAULT
 from sarcodec.model.hyper import HYPER_STRIDE
 from sarcodec.model.levels import STEPS
-from sarcodec.model.quantise import MEAN_STEPS
 from sarcodec.model.rans import StreamDecoder, StreamEncoder
+from sarcodec.model.tables import MEAN_STEPS
 from sarcodec.model.trellis import RATE_WEIGHT
 from sarcodec.model.walk import Integers, Source, Walk
 
@@ -178,12 +178,7 @@ class LatentCoder(Walk):
         """
         h, w = size
         z_shape = (self.shape.hyper, -(-h // HYPER_STRIDE), -(-w // HYPER_STRIDE))
-        most = [channels * h * w for channels in self.model.layers]
-        most[0] += z_shape[0] * z_shape[1] * z_shape[2]
-        streams = [
-            StreamDecoder(layer[DIGEST_BYTES:], count) if layer else None
-            for layer, count in zip(layers, most[: len(layers)], strict=True)
-        ]
+        streams = [StreamDecoder(layer[DIGEST_BYTES:]) if layer else None for layer in layers]
         z_symbols = np.zeros(z_shape, dtype=np.int64)
         if streams[0] is not None:
             index = self.z_index(z_shape)

@@ -8,10 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec.model.rans import StreamDecoder
-from sarcodec.model.tables import Tables
-
-MEAN_STEPS = 16
-"""Decoded latents are integers in sixteenths of a quantiser step."""
+from sarcodec.model.tables import MEAN_STEPS, Tables
 
 RATE_WEIGHT = 0.045
 """Squared quantiser steps that a bit is worth; tuned on validation scenes."""

@@ -1,7 +1,7 @@
-"""CompressAI's rANS coder, loaded without its package, behind guards.
+"""Symbols to streams by CompressAI's rANS coder, loaded without its package, and streams to symbols.
 
-The compiled coder checks nothing: it reads beyond short streams, loops on huge symbols and crashes on empty
-input. Everything that reaches it passes through here, and only here.
+CompressAI's coder checks nothing: it loops on huge symbols and crashes on empty input. Everything that
+reaches it passes through here, and only here.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.errors import FormatError, InputError, SarcError
+from sarcodec.errors import ChecksumError, FormatError, InputError, SarcError
 from sarcodec.limits import DEFAULT
-from sarcodec.model.tables import CoderTables, Tables
+from sarcodec.model.loops import ENDED, FINE, TOO_LARGE, next_symbols
+from sarcodec.model.tables import Tables
 
 FEWEST = 4
 """Symbols in the shortest stream; the coder misbehaves on fewer."""
@@ -77,44 +78,41 @@ class StreamEncoder:
 
 
 class StreamDecoder:
-    """Reads symbols from one stream whose checksum has been verified."""
+    """Reads symbols from one stream whose checksum has been verified.
 
-    def __init__(self, stream: bytes, symbols_at_most: int) -> None:
+    CompressAI's decoder copies all tables at every call and holds the interpreter's lock; where a table
+    depends on the symbol before, that is most of the time. So decoding is compiled here.
+    """
+
+    def __init__(self, stream: bytes) -> None:
         if len(stream) < SHORTEST or len(stream) % 4:
             raise FormatError(f"an entropy-coded stream of {len(stream)} bytes is not whole")
-        # The coder does not know where its input ends: give it zeros for as long as it could read.
-        guard = 16 * len(stream) + 8 * symbols_at_most + 65536
-        self._coder = _coder().RansDecoder()
-        self._coder.set_stream(stream + bytes(guard))
+        self.words = np.frombuffer(stream, "<u4").astype(np.uint32)
+        self.state = np.array([int(self.words[0]) | int(self.words[1]) << 32, 2, FINE], np.uint64)
+        """The coder's state, number of the next word, and one of FINE, ENDED and TOO_LARGE."""
 
-    def get(self, indexes: npt.NDArray[Any], tables: Tables | CoderTables) -> npt.NDArray[Any]:
+    def get(self, indexes: npt.NDArray[Any], tables: Tables) -> npt.NDArray[Any]:
         """Next symbols, one for each table index, int64, shape (n,).
 
         Raises
         ------
+        ChecksumError
+            The stream ends early: it is not the encoder's, or tables are not.
         FormatError
-            A symbol is larger than any encoder writes.
+            A symbol is larger than any encoder writes, or there is no such table.
         """
         if indexes.size == 0:
             return np.zeros(0, dtype=np.int64)
-        low, end = int(indexes.min()), int(indexes.max()) + 1
-        if low < 0 or end > len(tables.cdfs):
+        if int(indexes.min()) < 0 or int(indexes.max()) >= len(tables.cdfs):
             raise FormatError("an entropy-coded stream asks for a table that does not exist")
-        symbols = np.array(self.some(indexes, low, end, tables), dtype=np.int64)
-        check_symbols(symbols)
-        return symbols
+        wanted = np.ascontiguousarray(indexes, dtype=np.int64)
+        symbols = next_symbols(self.words, self.state, tables.arrays, wanted)
+        self.check()
+        return np.asarray(symbols)
 
-    def some(self, indexes: npt.NDArray[Any], low: int, end: int, tables: Tables | CoderTables) -> list[int]:
-        """Next symbols, unchecked, one for each table index; these are from `low` to `end` - 1.
-
-        The coder copies every table that it is given: for a few symbols, that is most of its time.
-        """
-        given = (of[low:end] for of in (tables.cdfs, tables.sizes, tables.offsets))
-        symbols: list[int] = self._coder.decode_stream((indexes - low).tolist(), *given)
-        return symbols
-
-
-def check_symbols(symbols: npt.NDArray[np.int64]) -> None:
-    """Raise `FormatError` where a symbol is larger than any encoder writes."""
-    if symbols.size and int(np.abs(symbols).max()) > DEFAULT.symbol:
-        raise FormatError("an entropy-coded stream holds a symbol larger than any encoder writes")
+    def check(self) -> None:
+        """Raise where what was read so far is not what an encoder wrote."""
+        if self.state[2] == ENDED:
+            raise ChecksumError("an entropy-coded stream ends before its last symbol")
+        if self.state[2] == TOO_LARGE:
+            raise FormatError("an entropy-coded stream holds a symbol larger than any encoder writes")

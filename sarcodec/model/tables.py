@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +18,10 @@ SCALE_STEPS = 5
 """Tables per octave of deviation."""
 SCALE_ZERO = 16
 """Index of deviation 1."""
+MEAN_STEPS = 16
+"""Decoded latents are integers in sixteenths of a quantiser step."""
 WIDEST = 120
 """Largest magnitude a table holds; what lies beyond is coded after an escape symbol."""
-
-
-class CoderTables(NamedTuple):
-    """Tables as the entropy coder takes them."""
-
-    cdfs: list[list[int]]
-    sizes: list[int]
-    offsets: list[int]
 
 
 @dataclass(frozen=True)
@@ -52,6 +46,10 @@ class Tables:
     offsets: list[int] = field(init=False, repr=False)
     bits: npt.NDArray[Any] = field(init=False, repr=False)
     """Cost in bits, float32, shape (tables, 2 * WIDEST + 3), column WIDEST + 1 is symbol 0."""
+    arrays: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]] = field(
+        init=False, repr=False
+    )
+    """Copies of `cdf`, `size` and `offset` for compiled loops."""
 
     def __post_init__(self) -> None:
         rows = self.cdf.shape[0]
@@ -74,6 +72,8 @@ class Tables:
         object.__setattr__(self, "sizes", self.size.tolist())
         object.__setattr__(self, "offsets", self.offset.tolist())
         object.__setattr__(self, "bits", self._cost())
+        arrays = tuple(np.array(part, np.int32, order="C") for part in (self.cdf, self.size, self.offset))
+        object.__setattr__(self, "arrays", arrays)
 
     def _cost(self) -> npt.NDArray[Any]:
         wide = np.arange(-WIDEST - 1, WIDEST + 2)
@@ -91,16 +91,6 @@ class Tables:
     def subset(self, rows: slice) -> Tables:
         """The tables of some rows, renumbered from 0."""
         return Tables(self.cdf[rows], self.size[rows], self.offset[rows])
-
-    def interleaved(self) -> CoderTables:
-        """Row i of the first half, then row i of the second half, for each i."""
-        half = len(self.cdfs) // 2
-        order = [row for i in range(half) for row in (i, half + i)]
-        return CoderTables(
-            [self.cdfs[row] for row in order],
-            [self.sizes[row] for row in order],
-            [self.offsets[row] for row in order],
-        )
 
     def cost(self, symbols: npt.NDArray[Any], indexes: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Bits of each symbol under the table of its index, float32; an escape's beyond the widest."""

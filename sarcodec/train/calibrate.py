@@ -18,10 +18,9 @@ import torch
 
 from sarcodec.model import modelfile
 from sarcodec.model.entropy import LatentCoder
+from sarcodec.model.loops import SHRUNK
 from sarcodec.model.modelfile import Model
-from sarcodec.model.quantise import MEAN_STEPS
-from sarcodec.model.tables import SCALES, WIDEST
-from sarcodec.model.trellis import SHRUNK
+from sarcodec.model.tables import MEAN_STEPS, SCALES, WIDEST
 from sarcodec.train.data import PackedScenes
 from sarcodec.train.export import (
     HYPER_SILENT,

@@ -17,6 +17,7 @@ from sarcodec.model import modelfile, trellis
 from sarcodec.model.hyper import FRACTION
 from sarcodec.model.integer import IntConv2d
 from sarcodec.model.levels import STEPS, power_table
+from sarcodec.model.loops import SHRUNK
 from sarcodec.model.tables import PRECISION, WIDEST, scale_deviations
 from sarcodec.train.network import UNIT_DB, SarNet
 
@@ -113,7 +114,7 @@ def tensors_of(net: SarNet) -> dict[str, Tensor]:
     tensors["entropy/powers"] = torch.from_numpy(power_table()).to(torch.int32)
     put_tables(tensors, "y", latent_pmfs(net.shape.quantiser))
     if net.shape.quantiser == "trellis":
-        tensors["entropy/y_shrink"] = torch.zeros(2, trellis.SHRUNK, dtype=torch.int16)
+        tensors["entropy/y_shrink"] = torch.zeros(2, SHRUNK, dtype=torch.int16)
     put_tables(tensors, "z", hyper_pmfs(net) * net.shape.anchors)
     tensors["entropy/z_coded"] = torch.ones(net.shape.anchors, net.shape.hyper, dtype=torch.uint8)
     return {k: v.detach().clone() for k, v in tensors.items()}

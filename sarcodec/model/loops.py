@@ -1,0 +1,303 @@
+"""The compiled loops: symbols from a stream, and paths along chains of latents.
+
+In a stream a symbol depends on those before it, so no array operation does it. Arrays of latents are those of
+one group of channels, shape (channels, positions). A chain is CHAIN positions in raster order, its path goes
+through all channels of a position before the next. A stream has the first latent of all chains, then the
+second of all, and so on.
+
+One file has all of them: what the compiler keeps of a function is made anew when its own file changes, and
+not when another does.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from sarcodec.limits import DEFAULT
+from sarcodec.model.compiled import compiled
+from sarcodec.model.tables import MEAN_STEPS, SCALES, WIDEST
+
+CHAIN: Final = 16
+"""Positions of the latents' grid, in raster order, that one path goes through."""
+STATES: Final = 128
+"""State s has quantiser s mod 2: 0 has even multiples of a step, 1 odd ones and zero."""
+ODD_STATE, ODD_SYMBOL = 0o235 >> 1, 0o126 >> 1
+"""What flips where the state, and where the symbol is odd."""
+SHRUNK: Final = 3
+"""Magnitudes with a reconstruction of their own: 1, 2, and all beyond."""
+
+FINE, ENDED, TOO_LARGE = 0, 1, 2
+"""What may have become of a stream that is read."""
+
+_LARGEST = DEFAULT.symbol
+_GROUPS = 8
+"""Groups of four bits in the longest escape."""
+_HALF = STATES // 2
+_FLIP = ODD_STATE - _HALF
+
+Array = npt.NDArray[Any]
+Coding = tuple[Array, Array, Array]
+"""See :attr:`sarcodec.model.tables.Tables.arrays`."""
+
+
+@compiled
+def next_symbol(words: Array, state: Array, tables: Coding, table: int) -> int:
+    """The next symbol of a stream, 0 once something was wrong with it; see docs/FORMAT.md, "The streams".
+
+    Parameters
+    ----------
+    words : uint32 array, shape (n,)
+        The whole stream.
+    state : uint64 array, shape (3,)
+        Of :class:`sarcodec.model.rans.StreamDecoder`; changed.
+    tables : tuple of int32 arrays
+        See :attr:`sarcodec.model.tables.Tables.arrays`.
+    table : int
+        One that exists: nothing is checked.
+    """
+    cdf, size, offset = tables
+    row: Any = cdf[table]
+    escape: Any = np.int64(size[table]) - 2
+    x = state[0]
+    rest = np.int64(x & np.uint64(0xFFFF))
+    low, high = 0, escape + 1
+    zero = min(max(-np.int64(offset[table]), 0), escape)  # the likeliest first
+    if row[zero] > rest:
+        high = zero
+    else:
+        low = zero
+        if row[zero + 1] > rest:
+            high = zero + 1
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if row[middle] <= rest:
+            low = middle
+        else:
+            high = middle
+    count, rest = np.uint64(row[low + 1] - row[low]), rest - row[low]
+    state[0] = count * (x >> np.uint64(16)) + np.uint64(rest)
+    _fill(words, state)
+    symbol: Any = low + np.int64(offset[table])
+    if low == escape:
+        symbol = _beyond(words, state, symbol, symbol - escape)
+        if abs(symbol) > _LARGEST:
+            _fail(state, TOO_LARGE)
+    return symbol if state[2] == FINE else 0
+
+
+@compiled
+def _fail(state: Array, how: int) -> None:
+    """Note the first thing that is wrong; what follows from it is not told."""
+    if state[2] == FINE:
+        state[2] = how
+
+
+@compiled
+def _fill(words: Array, state: Array) -> None:
+    """Take a word where the state is short of one."""
+    if state[0] < np.uint64(1 << 31):
+        at = state[1]
+        if at >= np.uint64(len(words)):
+            state[0] = np.uint64(1 << 31)
+            _fail(state, ENDED)
+        else:
+            state[0], state[1] = (state[0] << np.uint64(32)) | np.uint64(words[at]), at + np.uint64(1)
+
+
+@compiled
+def _four_bits(words: Array, state: Array) -> int:
+    value: int = np.int64(state[0] & np.uint64(15))  # type: ignore[assignment]
+    state[0] >>= np.uint64(4)
+    _fill(words, state)
+    return value
+
+
+@compiled
+def _beyond(words: Array, state: Array, above: int, below: int) -> int:
+    """The symbol of an escape: `above` or more, or less than `below`."""
+    groups = more = _four_bits(words, state)
+    while more == 15 and groups <= _GROUPS:
+        more = _four_bits(words, state)
+        groups += more
+    if groups > _GROUPS:
+        _fail(state, TOO_LARGE)
+        return 0
+    distance = 0
+    for group in range(groups):
+        distance |= _four_bits(words, state) << (4 * group)
+    return above + (distance >> 1) if distance & 1 == 0 else below - ((distance + 1) >> 1)
+
+
+@compiled
+def next_symbols(words: Array, state: Array, tables: Coding, indexes: Array) -> Array:
+    """The next symbols of a stream, int64, one for each table; see :func:`next_symbol`."""
+    symbols = np.empty(len(indexes), np.int64)
+    for at, table in enumerate(indexes):
+        symbols[at] = next_symbol(words, state, tables, table)
+    return symbols
+
+
+@compiled
+def onward(state: int, symbol: int) -> int:
+    """The state after a symbol."""
+    return (state >> 1) ^ (ODD_STATE * (state & 1)) ^ (ODD_SYMBOL * (symbol & 1))
+
+
+@compiled
+def before(state: int, odd: int) -> int:
+    """The state from which an even or odd symbol led to `state`."""
+    state ^= ODD_SYMBOL * odd
+    return 2 * state if state < _HALF else 2 * (state ^ ODD_STATE) + 1
+
+
+@compiled
+def point(symbol: int, quantiser: int, shrink: Array) -> int:
+    """What a symbol stands for, in sixteenths of a step; `shrink` is of shape (2, SHRUNK)."""
+    if symbol == 0:
+        return 0
+    size = abs(symbol)
+    away: int = MEAN_STEPS * (2 * size - quantiser) - shrink[quantiser, min(size, SHRUNK) - 1]
+    return away if symbol > 0 else -away
+
+
+@compiled
+def in_order(values: Array, coded: Array, out: Array) -> None:
+    """Values of coded latents as they follow each other in a stream, to `out`, shape (number coded,)."""
+    channels, positions = coded.shape
+    done = 0
+    for place in range(CHAIN):
+        for channel in range(channels):
+            for position in range(place, positions, CHAIN):
+                if coded[channel, position]:
+                    out[done] = values[channel, position]
+                    done += 1
+
+
+@compiled
+def follow(symbols: Array, index: Array, coded: Array, shrink: Array, rows: Array, values: Array) -> None:
+    """Table of each coded symbol in the order of a stream, to `rows`; what symbols stand for, to `values`."""
+    channels, positions = coded.shape
+    states = np.zeros(positions // CHAIN + 1, np.int64)
+    done = 0
+    for place in range(CHAIN):
+        for channel in range(channels):
+            for position in range(place, positions, CHAIN):
+                if coded[channel, position]:
+                    state, symbol = states[position // CHAIN], symbols[channel, position]
+                    rows[done] = index[channel, position] + SCALES * (state & 1)
+                    values[channel, position] = point(symbol, state & 1, shrink)
+                    states[position // CHAIN] = onward(state, symbol)
+                    done += 1
+
+
+@compiled
+def read(words: Array, coder: Array, tables: Coding, index: Array, coded: Array, shrink: Array) -> Array:
+    """What the next symbols of a stream stand for, int64, in sixteenths of a step; 0 where not coded.
+
+    `words`, `coder` and `tables` are those of :func:`next_symbol`.
+    """
+    channels, positions = coded.shape
+    values = np.zeros((channels, positions), np.int64)
+    states = np.zeros(positions // CHAIN + 1, np.int64)
+    for place in range(CHAIN):
+        for channel in range(channels):
+            for position in range(place, positions, CHAIN):
+                if coded[channel, position]:
+                    state = states[position // CHAIN]
+                    row = index[channel, position] + SCALES * (state & 1)
+                    symbol = next_symbol(words, coder, tables, row)
+                    values[channel, position] = point(symbol, state & 1, shrink)
+                    states[position // CHAIN] = onward(state, symbol)
+    return values
+
+
+@compiled
+def choose(residual: Array, index: Array, coded: Array, shrink: Array, prices: Array) -> Array:
+    """Symbols on the cheapest path of each chain, int64; 0 where not coded.
+
+    Parameters
+    ----------
+    residual : float32 array
+        Latents minus their means, in quantiser steps.
+    index, coded : int64 and bool arrays, same shape
+        Scale of each latent, 0..63, and whether it is in the stream.
+    shrink : int64 array, shape (2, SHRUNK)
+        See :func:`point`.
+    prices : float32 array, shape (2 * SCALES, WIDEST + 2)
+        Squared steps that a magnitude under a table costs; the last are escapes.
+    """
+    channels, positions = coded.shape
+    symbols = np.zeros((channels, positions), np.int64)
+    longest = CHAIN * channels
+    spots = np.empty((longest, 2), np.int64)
+    costs, sizes = np.empty((longest, 4), np.float32), np.empty((longest, 4), np.int64)
+    ways = np.empty((longest, STATES), np.uint8)
+    for first in range(0, positions, CHAIN):
+        length = 0
+        for position in range(first, min(first + CHAIN, positions)):
+            for channel in range(channels):
+                if coded[channel, position]:
+                    value, scale = abs(residual[channel, position]), index[channel, position]
+                    _branches(value, scale, shrink, prices, costs[length], sizes[length])
+                    spots[length, 0], spots[length, 1] = channel, position
+                    length += 1
+        state = _cheapest(costs[:length], ways)
+        for step in range(length - 1, -1, -1):
+            odd = ways[step, state]
+            state = before(state, odd)
+            channel, position = spots[step]
+            size = sizes[step, 2 * (state & 1) + odd]
+            symbols[channel, position] = size if residual[channel, position] >= 0 else -size
+    return symbols
+
+
+@compiled
+def _branches(value: float, scale: int, shrink: Array, prices: Array, costs: Array, sizes: Array) -> None:
+    """Cost and magnitude of the best symbol of each quantiser and parity, for a magnitude in steps."""
+    for quantiser in range(2):
+        price = prices[scale + SCALES * quantiser]
+        for parity in range(2):
+            # Points of this parity are 4 steps apart, from 0, 2, 3 or 1 steps on.
+            apart = (value - np.float32(2 * parity - quantiser)) / np.float32(4)
+            near: int = max(2 * int(np.rint(apart)) + parity, parity)
+            off = value - np.float32(point(near, quantiser, shrink) / MEAN_STEPS)
+            cost = off * off + price[min(near, WIDEST + 1)]
+            if near > parity:  # the next point toward zero may be cheaper
+                off = value - np.float32(point(near - 2, quantiser, shrink) / MEAN_STEPS)
+                lower = off * off + price[min(near - 2, WIDEST + 1)]
+                if lower < cost:
+                    cost, near = lower, near - 2
+            costs[2 * quantiser + parity], sizes[2 * quantiser + parity] = cost, near
+
+
+@compiled
+def _cheapest(costs: Array, ways: Array) -> int:
+    """Viterbi's algorithm: the state in which the cheapest path ends; the way there to `ways`.
+
+    Parameters
+    ----------
+    costs : float32 array, shape (steps, 4)
+        Of the best symbol of each quantiser and parity.
+    ways : uint8 array, shape (steps or more, STATES)
+        Gets whether a state was reached by an odd symbol.
+    """
+    total = np.full(STATES, np.inf, np.float32)
+    one, other = np.empty(STATES, np.float32), np.empty(STATES, np.float32)
+    total[0] = 0
+    for step in range(len(costs)):
+        for low in range(
+            _HALF
+        ):  # as `before` has it; from quantiser 0 to the first half, from 1 to the second
+            one[low] = total[2 * low] + costs[step, 0]
+            other[low] = total[2 * (low ^ ODD_SYMBOL)] + costs[step, 1]
+            here = low ^ _FLIP
+            one[_HALF + low] = total[2 * here + 1] + costs[step, 2]
+            other[_HALF + low] = total[2 * (here ^ ODD_SYMBOL) + 1] + costs[step, 3]
+        for state in range(STATES):
+            ways[step, state] = other[state] < one[state]
+        for state in range(STATES):
+            total[state] = min(one[state], other[state])
+    return int(np.argmin(total))
