@@ -288,9 +288,8 @@ def _cheapest(costs: Array, ways: Array) -> int:
     one, other = np.empty(STATES, np.float32), np.empty(STATES, np.float32)
     total[0] = 0
     for step in range(len(costs)):
-        for low in range(
-            _HALF
-        ):  # as `before` has it; from quantiser 0 to the first half, from 1 to the second
+        # As `before` has it: the first half of the states comes from quantiser 0, the second from 1.
+        for low in range(_HALF):
             one[low] = total[2 * low] + costs[step, 0]
             other[low] = total[2 * (low ^ ODD_SYMBOL)] + costs[step, 1]
             here = low ^ _FLIP
