@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numba
 
@@ -16,7 +16,6 @@ def compiled(function: F) -> F:
     It gets arrays and numbers, checks no index, and lets go of the interpreter's lock.
     """
     try:
-        made: F = numba.njit(nogil=True, cache=True)(function)
+        return cast("F", numba.njit(nogil=True, cache=True)(function))
     except RuntimeError:  # neither the package's folder nor the user's can be written
-        made = numba.njit(nogil=True)(function)
-    return made
+        return cast("F", numba.njit(nogil=True)(function))
