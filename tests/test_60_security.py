@@ -260,8 +260,10 @@ def by_compiler():  # it looks at the machine, and unpickles what it kept
 PREFIXES = ("socket.", "urllib.", "http.", "ftplib.", "smtplib.", "subprocess.", "pickle.")
 WHOLE = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty")
 def forbid(event, arguments):
-    if (event.startswith(PREFIXES) or event in WHOLE) and not by_compiler():
-        raise SystemExit(f"{event} {arguments}")
+    if event.startswith(PREFIXES) or event in WHOLE:
+        looks = event == "subprocess.Popen" and arguments[0] == "lscpu"
+        if not ((looks or event == "pickle.find_class") and by_compiler()):
+            raise SystemExit(f"{event} {arguments}")
 import torch  # looks for its libraries with what it likes
 sys.addaudithook(forbid)
 from sarcodec.cli import main
