@@ -1,20 +1,22 @@
 """The few bytes that place a raster on the ground: EPSG code, affine transform, and what a pixel stands for.
 
 Flags u8 (1 EPSG code, 2 transform, 4 b and d follow, else both are 0, 8 e is left out and is -a, 16 pixel
-is an area, 32 pixel is a point), then the code as u16 little-endian, then a, [b], c, [d], [e], f as packed
-doubles. A packed double is a count u8 (0 to 8) and that many leading bytes of the big-endian IEEE double;
-the bytes left out are zero.
+is an area, 32 pixel is a point, 64 c and f are given in pixels), then the code as u16 little-endian, then a,
+[b], c, [d], [e], f as packed doubles. A packed double is a count u8 (0 to 8) and that many leading bytes of
+the big-endian IEEE double; the bytes left out are zero. An origin in pixels stands for the doubles a times c
+and e times f.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 
 from sarcodec.errors import FormatError
 
 Transform = tuple[float, float, float, float, float, float]
 
-_EPSG, _TRANSFORM, _ROTATED, _SQUARE = 1, 2, 4, 8
+_EPSG, _TRANSFORM, _ROTATED, _SQUARE, _IN_PIXELS = 1, 2, 4, 8, 64
 _PIXEL_IS = {"Area": 16, "Point": 32}
 
 
@@ -36,8 +38,9 @@ def pack(crs: str | None, transform: Transform | None, pixel_is: str | None) -> 
         flags |= _EPSG
         parts.append(struct.pack("<H", code))
     if transform is not None:
-        a, b, c, d, e, f = (_packed_double(v) for v in transform)
-        flags |= _TRANSFORM
+        in_pixels = _in_pixels(transform)
+        a, b, c, d, e, f = (_packed_double(v) for v in in_pixels or transform)
+        flags |= _TRANSFORM | (_IN_PIXELS if in_pixels else 0)
         rotated, square = b + d != b"\0\0", e == _packed_double(-transform[0])
         if rotated:
             flags |= _ROTATED
@@ -61,7 +64,8 @@ def unpack(data: bytes) -> tuple[str | None, Transform | None, str | None]:
     flags, rest = data[0], memoryview(data)[1:]
     crs, transform = None, None
     pixel_is = [name for name, bit in _PIXEL_IS.items() if flags & bit]
-    if flags > 63 or len(pixel_is) > 1 or (flags & (_ROTATED | _SQUARE) and not flags & _TRANSFORM):
+    of_transform = flags & (_ROTATED | _SQUARE | _IN_PIXELS)
+    if flags > 127 or len(pixel_is) > 1 or (of_transform and not flags & _TRANSFORM):
         raise FormatError(f"GEO chunk: flags {flags:#04x} do not exist")
     try:
         if flags & _EPSG:
@@ -74,6 +78,8 @@ def unpack(data: bytes) -> tuple[str | None, Transform | None, str | None]:
                 values[name], rest = _next_double(rest)
             if flags & _SQUARE:
                 values["e"] = -values["a"]
+            if flags & _IN_PIXELS:
+                values["c"], values["f"] = values["a"] * values["c"], values["e"] * values["f"]
             a, b, c, d, e, f = values.values()
             transform = a, b, c, d, e, f
     except (struct.error, IndexError) as error:
@@ -81,6 +87,17 @@ def unpack(data: bytes) -> tuple[str | None, Transform | None, str | None]:
     if len(rest):
         raise FormatError(f"GEO chunk: {len(rest)} bytes too many")
     return crs, transform, pixel_is[0] if pixel_is else None
+
+
+def _in_pixels(transform: Transform) -> Transform | None:
+    """The transform with its origin in whole pixels, None where that is not exact or not shorter."""
+    a, b, c, d, e, f = transform
+    if not a or not e or not math.isfinite(c / a) or not math.isfinite(f / e):
+        return None
+    column, row = float(round(c / a)), float(round(f / e))
+    exact = struct.pack(">2d", a * column, e * row) == struct.pack(">2d", c, f)
+    shorter = len(_packed_double(column) + _packed_double(row)) < len(_packed_double(c) + _packed_double(f))
+    return (a, b, column, d, e, row) if exact and shorter else None
 
 
 def _epsg(crs: str | None) -> int | None:

@@ -30,7 +30,7 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         scale=Scale.DN,
         bands=(Band(40.0, 4.0, 700, 1, 900, palette=(0,)),),
         layers=(Layer(0, 16), Layer(1, 112)),
-        model=ModelRef("lapped16", bytes(8), bytes(8)),
+        model=ModelRef("lapped16", bytes(4), bytes(4)),
     )
     with path.open("wb") as file:
         writer = Writer(file, header)

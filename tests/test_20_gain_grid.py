@@ -143,7 +143,7 @@ def test_the_grid_of_a_file_is_the_first_skippable_one_without_channels() -> Non
     newer = Layer(LayerKind.GAIN_GRID, 3, skippable=True)
 
     def found(*layers: Layer) -> int | None:
-        band, model = Band(0.0, 1.0, 0, 1, 2), ModelRef("toy", bytes(8), bytes(8))
+        band, model = Band(0.0, 1.0, 0, 1, 2), ModelRef("toy", bytes(4), bytes(4))
         header = Header(300, 200, "uint16", Scale.DN, (band,), layers, model)
         return Header.from_bytes(header.to_bytes()).side_layer(LayerKind.GAIN_GRID)
 

@@ -20,7 +20,7 @@ from sarcodec.errors import ChecksumError, FormatError, LimitError, SarcError, U
 from sarcodec.limits import Limits
 from sarcodec.types import Quantity, Scale
 
-MODEL = ModelRef("s1-v1", bytes(range(8)), bytes(range(8, 16)))
+MODEL = ModelRef("s1-v1", bytes(range(4)), bytes(range(4, 8)))
 BASE = Layer(LayerKind.BASE, 16)
 
 
@@ -47,9 +47,9 @@ def sealed(body: bytes, *, major: int = 1, minor: int = 0) -> bytes:
     return start + struct.pack("<I", google_crc32c.value(start + body)) + body
 
 
-IMAG = bytes.fromhex("80 04  ac 02  01  02 00 01 00  02  00  01 01  02  00 10 01 30")
-BAND = struct.pack("<ffHB", 17.25, 4.0, 1234, 0) + struct.pack("<HH", 3, 6000) + b"\x01\0\0"
-MODL = b"\x05s1-v1" + bytes(range(16))
+IMAG = bytes.fromhex("80 04  ac 02  01  02 00 01 00  02  00  01 01  02  44 01 30")
+BAND = struct.pack("<fHB", 17.25, 1234, 2) + struct.pack("<HH", 3, 6000) + b"\x01\0\0"
+MODL = b"\x05s1-v1" + bytes(range(8))
 
 
 def chunk(kind: int, data: bytes) -> bytes:
@@ -57,7 +57,8 @@ def chunk(kind: int, data: bytes) -> bytes:
     return bytes([kind, len(data)]) + data
 
 
-PLAIN = chunk(1, IMAG) + chunk(2, BAND) + chunk(3, MODL)
+REST = chunk(2, BAND) + chunk(3, MODL)
+PLAIN = chunk(1, IMAG) + REST
 
 
 def test_header_is_written_as_the_bytes_of_the_specification() -> None:
@@ -68,11 +69,11 @@ def test_header_is_read_from_the_bytes_of_the_specification() -> None:
     assert Header.from_bytes(sealed(PLAIN)) == simple()
 
 
-def test_a_float_header_with_a_model_and_geo_stays_near_110_bytes() -> None:
+def test_a_float_header_with_a_model_and_geo_stays_near_100_bytes() -> None:
     band = Band(-12.3, 5.1, 777, float(np.float32(1e-5)), 312.5, (0,))
     model = replace(MODEL, id="s1grd-v1")
     header = simple(dtype="float32", height=512, scale=Scale.POWER, bands=(band,), geo=bytes(22), model=model)
-    assert len(header.to_bytes()) <= 118
+    assert len(header.to_bytes()) <= 106
 
 
 def test_offset_and_unit_are_those_that_the_file_keeps() -> None:
@@ -122,9 +123,7 @@ def headers(draw: st.DrawFn) -> Header:
         scale=draw(st.sampled_from(Scale)),
         bands=tuple(bands),
         layers=(Layer(0, draw(st.integers(1, 1024))), *draw(st.lists(more | unknown, max_size=5))),
-        model=ModelRef(
-            draw(st.from_regex(r"[a-z0-9][a-z0-9._-]{0,63}", fullmatch=True)), bytes(8), b"synthesi"
-        ),
+        model=ModelRef(draw(st.from_regex(r"[a-z0-9][a-z0-9._-]{0,63}", fullmatch=True)), bytes(4), b"synt"),
         quantity=draw(st.sampled_from(Quantity)),
         meaning=draw(st.sampled_from(Meaning)),
         tile_side=256 * draw(st.integers(1, 8)),
@@ -157,7 +156,7 @@ def test_a_changed_and_resealed_header_gives_a_header_or_a_typed_error(
 
 
 BAD = {
-    "zero width": (sealed(chunk(1, b"\0" + IMAG[2:]) + PLAIN[20:]), FormatError),
+    "zero width": (sealed(chunk(1, b"\0" + IMAG[2:]) + REST), FormatError),
     "no chunks": (sealed(b""), FormatError),
     "band chunk first": (sealed(chunk(2, BAND) + PLAIN), FormatError),
     "band missing": (sealed(chunk(1, IMAG) + chunk(3, MODL)), FormatError),
@@ -177,14 +176,21 @@ BAD = {
     "length not in shortest form": (sealed(PLAIN + b"\x82\x81\x00x"), FormatError),
     "length above 32 bits": (sealed(PLAIN + b"\x82\xff\xff\xff\xff\x1f"), FormatError),
     "more chunks than allowed": (sealed(PLAIN + chunk(200, b"") * 1030), LimitError),
-    "bytes after the image fields": (sealed(chunk(1, IMAG + b"\0") + PLAIN[20:]), FormatError),
+    "bytes after the image fields": (sealed(chunk(1, IMAG + b"\0") + REST), FormatError),
     "newer major": (sealed(PLAIN, major=2), UnsupportedError),
     "major zero": (sealed(PLAIN, major=0), FormatError),
     "header above its limit": (sealed(PLAIN)[:10] + struct.pack("<II", 2**24 + 1, 0), LimitError),
     "reserved band flag": (
-        sealed(PLAIN.replace(struct.pack("<HB", 1234, 0), struct.pack("<HB", 1234, 2))),
+        sealed(PLAIN.replace(struct.pack("<HB", 1234, 2), struct.pack("<HB", 1234, 6))),
         UnsupportedError,
     ),
+    "usual unit stored": (
+        sealed(chunk(1, IMAG) + chunk(2, BAND[:6] + struct.pack("<Bf", 0, 4.0) + BAND[7:]) + chunk(3, MODL)),
+        FormatError,
+    ),
+    "layer not in its short form": (sealed(chunk(1, IMAG[:14] + b"\0\x10" + IMAG[15:]) + REST), FormatError),
+    "first layer without channels": (sealed(chunk(1, IMAG[:14] + b"\0\0" + IMAG[15:]) + REST), FormatError),
+    "first layer skippable": (sealed(chunk(1, IMAG[:14] + b"\x80\x10" + IMAG[15:]) + REST), FormatError),
     "a folder in the model id": (sealed(PLAIN.replace(b"s1-v1", b"../v1")), FormatError),
     "text in front": (b"Hello, this is no such file", FormatError),
     "trailing byte": (sealed(PLAIN) + b"\0", FormatError),
@@ -200,13 +206,13 @@ for place, value, kind in [
     (10, 2, UnsupportedError),
     (11, 2, FormatError),
     (12, 2, FormatError),
-    (14, 1, FormatError),
-    (14, 128, FormatError),
-    (15, 0, FormatError),
-    (16, 9, UnsupportedError),
+    (14, 0x54, FormatError),
+    (14, 0x4F, FormatError),
+    (15, 9, UnsupportedError),
+    (15, 0x61, UnsupportedError),
 ]:
     changed = IMAG[:place] + bytes([value]) + IMAG[place + 1 :]
-    BAD[f"IMAG byte {place} = {value}"] = (sealed(chunk(1, changed) + PLAIN[20:]), kind)
+    BAD[f"IMAG byte {place} = {value}"] = (sealed(chunk(1, changed) + REST), kind)
 
 
 @pytest.mark.parametrize(("data", "error"), BAD.values(), ids=BAD)

@@ -42,7 +42,7 @@ LAYERS = (Layer(LayerKind.BASE, 16), Layer(LayerKind.ENHANCEMENT, 48))
 def header(width: int = 300, height: int = 260, *, bands: int = 2) -> Header:
     """A header whose second band, if any, carries quality offsets."""
     made = tuple(Band(10.5, 3.0, 500 + k, 1, 9000, (0,), tile_quality=k == 1) for k in range(bands))
-    model = ModelRef("toy", bytes(8), b"\xff" * 8)
+    model = ModelRef("toy", bytes(4), b"\xff" * 4)
     return Header(width, height, "uint16", Scale.DN, made, LAYERS, model, tile_side=256)
 
 
@@ -419,7 +419,7 @@ BORDER = bytes.fromhex("02 02 01 00 05 01 06 00 f9 ff 04 02 00 80 04 00")
 def example() -> bytes:
     """The file of the worked example."""
     band = Band(offset=17.25, unit=4.0, level=1234, vmin=3, vmax=6000, palette=(0,))
-    model = ModelRef("toy", bytes.fromhex("a0a1a2a3a4a5a6a7"), bytes.fromhex("b0b1b2b3b4b5b6b7"))
+    model = ModelRef("toy", bytes.fromhex("a0a1a2a3"), bytes.fromhex("b0b1b2b3"))
     head = Header(300, 3, "uint16", Scale.DN, (band,), LAYERS, model, Quantity.DN, tile_side=256)
     base = pack_layer(0x44332211, bytes(range(0x10, 0x18)))
     full, empty = BandRecord(BORDER, (base, b"")), BandRecord(b"\x01\x01", (b"", b""))

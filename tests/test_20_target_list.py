@@ -184,7 +184,7 @@ def test_the_targets_of_a_file_are_the_first_skippable_ones_without_channels() -
     newer = Layer(LayerKind.BRIGHT_TARGETS, 3, skippable=True)
 
     def found(*layers: Layer) -> int | None:
-        band, model = Band(0.0, 1.0, 0, 1, 2), ModelRef("toy", bytes(8), bytes(8))
+        band, model = Band(0.0, 1.0, 0, 1, 2), ModelRef("toy", bytes(4), bytes(4))
         header = Header(300, 200, "uint16", Scale.DN, (band,), layers, model)
         return Header.from_bytes(header.to_bytes()).side_layer(LayerKind.BRIGHT_TARGETS)
 

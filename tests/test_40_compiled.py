@@ -13,10 +13,12 @@ from sarcodec.model.compiled import compiled
 def test_functions_compile_where_no_folder_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = numba.njit
 
-    def njit(*, cache: bool = False, **options: Any) -> Any:
+    def njit(
+        *function: Any, cache: bool = False, **options: Any
+    ) -> Any:  # the compiler's own parts use it too
         if cache:
             raise RuntimeError("cannot cache function 'twice': no locator available")
-        return whole(**options)
+        return whole(*function, **options)
 
     monkeypatch.setattr(numba, "njit", njit)
 

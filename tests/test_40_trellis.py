@@ -32,7 +32,7 @@ def tables() -> Tables:
 
 
 def cost_of(path: Array, residual: Array, index: Array, tables: Tables) -> float:
-    """Squared error + RATE_WEIGHT * bits of one chain's symbols, straight from the definition."""
+    """Squared error + RATE_WEIGHT * bits of a path's symbols, straight from the definition."""
     state, total = 0, 0.0
     for symbol, value, scale in zip(path.tolist(), residual.tolist(), index.tolist(), strict=True):
         quantiser, size = state % 2, abs(symbol)
@@ -83,7 +83,7 @@ def test_symbols_come_back_from_a_stream(tables: Tables, seed: int, channels: in
 
 
 @given(channels=st.integers(1, 5), positions=st.integers(1, 70), seed=st.integers(0, 99))
-def test_a_stream_has_all_chains_side_by_side(
+def test_a_stream_has_position_after_position(
     tables: Tables, channels: int, positions: int, seed: int
 ) -> None:
     """In an order that the format's text says, one latent at a time."""
@@ -91,12 +91,29 @@ def test_a_stream_has_all_chains_side_by_side(
     coded = np.random.default_rng(seed).random(values.shape) < 0.7
     order = [
         values[channel, position]
-        for place in range(loops.CHAIN)
+        for position in range(positions)
         for channel in range(channels)
-        for position in range(place, positions, loops.CHAIN)
         if coded[channel, position]
     ]
     assert trellis.Trellis(tables, SHRINK).in_order(values, coded).tolist() == order
+
+
+def test_a_path_found_in_pieces_is_as_good(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loops as they were before they were compiled, with pieces far shorter than in earnest."""
+    rng = np.random.default_rng(4)
+    index = rng.integers(8, 24, (1, 1500))
+    residual = (rng.standard_normal(index.shape) * 2.0 ** ((index - SCALE_ZERO) / SCALE_STEPS)).astype(
+        np.float32
+    )
+    coded = np.ones(index.shape, bool)
+    costs = {}
+    for piece in (150, 4096):
+        monkeypatch.setattr(loops, "PIECE", piece)
+        for name in ("before", "point", "onward", "_branches", "_cheapest", "choose"):
+            monkeypatch.setattr(loops, name, getattr(getattr(loops, name), "py_func", getattr(loops, name)))
+        chosen = trellis.Trellis(tables, SHRINK).choose(residual, index, coded)
+        costs[piece] = cost_of(chosen[0], residual[0], index[0], tables)
+    assert costs[150] == pytest.approx(costs[4096], rel=1e-6)
 
 
 def test_states_are_a_code() -> None:

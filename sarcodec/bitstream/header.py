@@ -141,11 +141,7 @@ def _pack_image(header: Header) -> bytes:
     out += bytes(codes) + layout.pack_uv(header.tile_side // layout.TILE_UNIT)
     out += bytes([layout.code_of(layout.QUANTISERS, header.quantiser)])
     out += layout.pack_uv(len(header.bands)) + bytes([1] * len(header.bands)) + bytes([len(header.layers)])
-    for layer in header.layers:
-        out += bytes([layer.kind | (layout.SKIPPABLE_LAYER if layer.skippable else 0)]) + layout.pack_uv(
-            layer.channels
-        )
-    return out
+    return out + b"".join(layer.to_bytes() for layer in header.layers)
 
 
 @dataclass(frozen=True)
@@ -182,12 +178,9 @@ def _unpack_image(data: bytes, limits: lim.Limits) -> _Image:
         raise UnsupportedError(
             f"bands coded jointly in groups of {sizes} are not supported", hint=layout.NEWER
         )
-    layers = []
-    for _ in range(cursor.u8("layer count")):
-        code, channels = cursor.u8("layer kind"), cursor.uv("layer channels")
-        layers.append(Layer(code & ~layout.SKIPPABLE_LAYER, channels, bool(code & layout.SKIPPABLE_LAYER)))
+    layers = tuple(Layer.read(cursor) for _ in range(cursor.u8("layer count")))
     cursor.end()
-    return _Image(width, height, bands, dtype, scale, quantity, meaning, tile_side, quantiser, tuple(layers))
+    return _Image(width, height, bands, dtype, scale, quantity, meaning, tile_side, quantiser, layers)
 
 
 def _chunks(body: bytes) -> Iterator[tuple[Chunk, bytes]]:

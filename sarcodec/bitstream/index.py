@@ -1,4 +1,4 @@
-"""The tile index and the footer behind it: record lengths <-> bytes, and nothing left over."""
+"""The tile index and the footer behind it, in files of more than one tile: record lengths <-> bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from sarcodec.bitstream import layout
 from sarcodec.bitstream.cursor import Cursor
 from sarcodec.errors import ChecksumError, FormatError
 
-_CUT = "The file was cut, extended or damaged; copy it again from its source."
+CUT = "The file was cut, extended or damaged; copy it again from its source."
+"""What to do about a file that does not end where it should."""
 _LENGTH_BITS = 64
 
 
@@ -28,10 +29,10 @@ def _crc(index: bytes, header_crc: int) -> int:
 def index_size(footer: bytes, tiles: int) -> int:
     """Bytes of the index, from the last 12 bytes of a file; `FormatError` where they are no footer."""
     if len(footer) != layout.FOOTER.size or not footer.endswith(layout.END_MAGIC):
-        raise FormatError("the file does not end with a footer", hint=_CUT)
+        raise FormatError("the file does not end with a footer", hint=CUT)
     size = int(layout.FOOTER.unpack(footer)[1])
     if not tiles <= size <= tiles * -(-_LENGTH_BITS // 7):
-        raise FormatError(f"an index of {size} bytes cannot be that of {tiles} tiles", hint=_CUT)
+        raise FormatError(f"an index of {size} bytes cannot be that of {tiles} tiles", hint=CUT)
     return size
 
 
@@ -59,9 +60,7 @@ def unpack_index(data: bytes, tiles: int, header_crc: int, *, start: int, end: i
     index, footer = data[: -layout.FOOTER.size], data[-layout.FOOTER.size :]
     stored, computed = layout.FOOTER.unpack(footer)[0], _crc(index, header_crc)
     if stored != computed:
-        raise ChecksumError(
-            f"index checksum differs: stored {stored:08x}, computed {computed:08x}", hint=_CUT
-        )
+        raise ChecksumError(f"index checksum differs: stored {stored:08x}, computed {computed:08x}", hint=CUT)
     cursor = Cursor(index, "tile index")
     lengths = [cursor.uv(f"length of record {tile}", bits=_LENGTH_BITS) for tile in range(tiles)]
     cursor.end()
@@ -71,6 +70,6 @@ def unpack_index(data: bytes, tiles: int, header_crc: int, *, start: int, end: i
         )
     if sum(lengths) != end - start:
         raise FormatError(
-            f"tile records make {sum(lengths)} bytes, the file has {end - start} for them", hint=_CUT
+            f"tile records make {sum(lengths)} bytes, the file has {end - start} for them", hint=CUT
         )
     return list(accumulate(lengths, initial=start))

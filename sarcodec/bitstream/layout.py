@@ -31,9 +31,14 @@ PROLOGUE_BYTES = PROLOGUE.size + CRC.size
 FOOTER = struct.Struct("<II4s")
 """CRC of the index, index length, end magic."""
 
-BAND_HEAD = struct.Struct("<ffHB")
-"""Offset in dB, unit in dB, rate level, flags; the native values follow."""
-DIGEST_BYTES = 8
+BAND_HEAD = struct.Struct("<fHB")
+"""Offset in dB, rate level, flags; unit, where it is stored, and the native values follow."""
+UNIT = struct.Struct("<f")
+"""dB in one network unit."""
+USUAL_UNIT = 4.0
+"""dB in one network unit where a flag says so."""
+DIGEST_BYTES = 4
+"""Of each part of a model."""
 SEGMENT_KEY = struct.Struct("<IIIHB")
 """Header CRC, CRC of the record's lengths, tile, band, segment number: prefixed to a body for its CRC."""
 LAYER_HEAD = struct.Struct("<I")
@@ -46,8 +51,10 @@ TILE_UNIT = 256  # tile sides are multiples of it: 16 x 16 latents
 MAX_CHUNKS = 1024
 MAX_CHANNELS = 1024
 MAX_MODEL_ID = 64
-TILES_CARRY_QUALITY = 0x01
+TILES_CARRY_QUALITY, HAS_USUAL_UNIT = 0x01, 0x02
 SKIPPABLE_LAYER = 0x80
+SHORT_LAYER = 0x40
+"""A base or enhancement layer in one byte: this, 16 for an enhancement, and log2 of its channels."""
 FIRST_SKIPPABLE_CHUNK = 128
 
 

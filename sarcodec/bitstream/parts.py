@@ -15,6 +15,7 @@ from sarcodec.bitstream.cursor import Cursor
 from sarcodec.bitstream.layout import LayerKind
 from sarcodec.errors import FormatError, UnsupportedError
 
+_COMMON = (LayerKind.BASE, LayerKind.ENHANCEMENT)
 _MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)  # names a folder, so no separators
 
 
@@ -60,8 +61,10 @@ class Band:
         """The BAND chunk."""
         pixel = layout.native(dtype)
         flags = layout.TILES_CARRY_QUALITY if self.tile_quality else 0
+        unit = b"" if self.unit == layout.USUAL_UNIT else layout.UNIT.pack(self.unit)
+        flags |= 0 if unit else layout.HAS_USUAL_UNIT
         try:
-            out = layout.BAND_HEAD.pack(self.offset, self.unit, self.level, flags)
+            out = layout.BAND_HEAD.pack(self.offset, self.level, flags) + unit
             span = pixel.pack(self.vmin) + pixel.pack(self.vmax)
         except (struct.error, OverflowError) as error:
             raise FormatError(
@@ -79,16 +82,21 @@ class Band:
         """The band in a BAND chunk."""
         pixel = layout.native(dtype)
         cursor = Cursor(data, "header chunk BAND")
-        offset, unit, level, flags = cursor.unpack(layout.BAND_HEAD, "band")
+        offset, level, flags = cursor.unpack(layout.BAND_HEAD, "band")
+        if flags & ~(layout.TILES_CARRY_QUALITY | layout.HAS_USUAL_UNIT):
+            raise UnsupportedError(
+                f"band flags {flags:#04x} are not known to this version", hint=layout.NEWER
+            )
+        unit = layout.USUAL_UNIT
+        if not flags & layout.HAS_USUAL_UNIT:
+            (unit,) = cursor.unpack(layout.UNIT, "unit")
+            if unit == layout.USUAL_UNIT:
+                raise FormatError(f"header chunk BAND: a unit of {unit} dB is stored where a flag says it")
         (vmin,), (vmax,) = cursor.unpack(pixel, "smallest value"), cursor.unpack(pixel, "largest value")
         count = cursor.u8("palette count")
         palette = tuple(int.from_bytes(cursor.take(pixel.size, "palette"), "little") for _ in range(count))
         cursor.end()
-        if flags & ~layout.TILES_CARRY_QUALITY:
-            raise UnsupportedError(
-                f"band flags {flags:#04x} are not known to this version", hint=layout.NEWER
-            )
-        return Band(offset, unit, level, vmin, vmax, palette, bool(flags))
+        return Band(offset, unit, level, vmin, vmax, palette, bool(flags & layout.TILES_CARRY_QUALITY))
 
 
 @dataclass(frozen=True)
@@ -113,10 +121,32 @@ class Layer:
         if not 0 <= self.channels <= layout.MAX_CHANNELS:
             raise FormatError(f"a layer has {self.channels} channels, not 0..{layout.MAX_CHANNELS}")
 
+    def to_bytes(self) -> bytes:
+        """The layer's entry in an IMAG chunk."""
+        power = self.channels.bit_count() == 1 and self.channels <= layout.MAX_CHANNELS
+        if self.kind in _COMMON and not self.skippable and power:
+            return bytes([layout.SHORT_LAYER | self.kind << 4 | (self.channels.bit_length() - 1)])
+        return bytes([self.kind | (layout.SKIPPABLE_LAYER if self.skippable else 0)]) + layout.pack_uv(
+            self.channels
+        )
+
+    @staticmethod
+    def read(cursor: Cursor) -> Layer:
+        """The layer in the next entry; raises as :meth:`check` does, and for an entry that is too long."""
+        code = cursor.u8("layer kind")
+        kind, short = (code & 0x30) >> 4, (code & 0xC0) == layout.SHORT_LAYER
+        if short and kind in _COMMON:
+            return Layer(kind, 1 << (code & 0x0F))
+        kind, skippable = code & ~layout.SKIPPABLE_LAYER, bool(code & layout.SKIPPABLE_LAYER)
+        layer = Layer(kind, cursor.uv("layer channels"), skippable)
+        if len(layer.to_bytes()) == 1:
+            raise FormatError(f"{cursor.what}: a layer of {layer.channels} channels is not in its short form")
+        return layer
+
 
 @dataclass(frozen=True)
 class ModelRef:
-    """The model by name, and by the first 8 bytes of two SHA-256 digests."""
+    """The model by name, and by the first bytes of two SHA-256 digests."""
 
     id: str
     entropy: bytes

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from sarcodec import limits as lim
 from sarcodec.bitstream import layout
 from sarcodec.bitstream.header import Header, crc_in, header_size
-from sarcodec.bitstream.index import index_size, unpack_index
+from sarcodec.bitstream.index import CUT, index_size, unpack_index
 from sarcodec.bitstream.salvage import Span, walk
 from sarcodec.bitstream.tile import Segment, TileRecord, head_limit, tile_floor, unpack_head, unpack_tile
 from sarcodec.errors import FormatError, InputError, UsageError
@@ -20,7 +20,8 @@ from sarcodec.types import TileGrid
 class Reader:
     """Random access to the tiles of a seekable binary file; safe to use from several threads.
 
-    Opening reads the header, the footer and the index, and refuses a file that is cut or has bytes left over.
+    Opening reads the header and the index, or in a file of one tile the lengths in its record, and refuses a
+    file that is cut or has bytes left over.
 
     Parameters
     ----------
@@ -73,6 +74,8 @@ class Reader:
 
     def _index(self, start: int) -> list[int]:
         """Where each record starts, and where the last one ends, as the index says."""
+        if self.grid.count == 1:
+            return self._only_record(start)
         tiles, footer_at = self.grid.count, self.size - layout.FOOTER.size
         if footer_at < start:
             raise FormatError(
@@ -86,6 +89,20 @@ class Reader:
         index = self._read(footer_at - size, size + layout.FOOTER.size)
         floor = tile_floor(self.header)
         return unpack_index(index, tiles, self._header_crc, start=start, end=footer_at - size, floor=floor)
+
+    def _only_record(self, start: int) -> list[int]:
+        """Start and end of the record of a file without an index."""
+        if start == self.size:
+            raise FormatError(f"truncated: nothing follows the {start} bytes of the header", hint=CUT)
+        head = self._read(start, min(head_limit(self.header), self.size - start))
+        _, size = unpack_head(head, self.header, self._header_crc, 0, where(0, 0))
+        if start + size != self.size:
+            raise FormatError(
+                f"{'truncated' if start + size > self.size else 'bytes left over'}: "
+                f"the tile record ends at byte {start + size}, the file has {self.size} bytes",
+                hint=CUT,
+            )
+        return [start, self.size]
 
     @property
     def grid(self) -> TileGrid:

@@ -1,4 +1,4 @@
-"""Writing a `.sarc` stream: header, tile records in order, then index and footer. Never seeks."""
+"""Writing a `.sarc` stream: header, tile records in order, the index if there are several. Never seeks."""
 
 from __future__ import annotations
 
@@ -55,10 +55,11 @@ class Writer:
         return len(data)
 
     def finish(self) -> int:
-        """Write index and footer, return the size of the file; `UsageError` where tiles are missing."""
+        """Write the index if there is one, return the file's size; `UsageError` where tiles are missing."""
         count = self.header.grid.count
         if len(self._lengths) != count or self._finished:
             raise UsageError(f"finish after {len(self._lengths)} of {count} tiles, or twice")
         self._finished = True
-        self._write(pack_index(self._lengths, self._header_crc))
+        if count > 1:
+            self._write(pack_index(self._lengths, self._header_crc))
         return self._size

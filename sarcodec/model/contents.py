@@ -26,7 +26,8 @@ from sarcodec.model.loops import SHRUNK
 from sarcodec.model.tables import MEAN_STEPS, SCALES
 from sarcodec.model.transforms import STRIDE
 
-DIGEST_BYTES = 8
+DIGEST_BYTES = 4
+"""Of each part of a model, in a `.sarc` file."""
 LARGEST_FILE = 2**27
 """Bytes of a model file, over thirty times what the default model takes."""
 WIDEST = 2048

@@ -1,9 +1,7 @@
-"""The compiled loops: symbols from a stream, and paths along chains of latents.
+"""The compiled loops: symbols from a stream, and the path that the latents of a group take through a trellis.
 
-In a stream a symbol depends on those before it, so no array operation does it. Arrays of latents are those of
-one group of channels, shape (channels, positions). A chain is CHAIN positions in raster order, its path goes
-through all channels of a position before the next. A stream has the first latent of all chains, then the
-second of all, and so on.
+In a stream a symbol depends on those before it, so no array operation does it. Arrays of latents hold those
+of one group that are in the stream, in its order.
 
 One file has all of them: what the compiler keeps of a function is made anew when its own file changes, and
 not when another does.
@@ -20,12 +18,15 @@ from sarcodec.limits import DEFAULT
 from sarcodec.model.compiled import compiled
 from sarcodec.model.tables import MEAN_STEPS, SCALES, WIDEST
 
-CHAIN: Final = 16
-"""Positions of the latents' grid, in raster order, that one path goes through."""
-STATES: Final = 128
+STATES: Final = 256
 """State s has quantiser s mod 2: 0 has even multiples of a step, 1 odd ones and zero."""
-ODD_STATE, ODD_SYMBOL = 0o235 >> 1, 0o126 >> 1
+ODD_STATE, ODD_SYMBOL = 0o515 >> 1, 0o362 >> 1
 """What flips where the state, and where the symbol is odd."""
+PIECE: Final = 4096
+"""Steps of a path that are found together; what the encoder holds grows with them."""
+AHEAD: Final = 256
+"""Steps beyond a piece that are looked at, so that a path is as good as one found in one piece: cheapest
+paths to all states have come from one long before."""
 SHRUNK: Final = 3
 """Magnitudes with a reconstruction of their own: 1, 2, and all beyond."""
 
@@ -164,93 +165,63 @@ def point(symbol: int, quantiser: int, shrink: Array) -> int:
 
 
 @compiled
-def in_order(values: Array, coded: Array, out: Array) -> None:
-    """Values of coded latents as they follow each other in a stream, to `out`, shape (number coded,)."""
-    channels, positions = coded.shape
-    done = 0
-    for place in range(CHAIN):
-        for channel in range(channels):
-            for position in range(place, positions, CHAIN):
-                if coded[channel, position]:
-                    out[done] = values[channel, position]
-                    done += 1
+def follow(symbols: Array, index: Array, shrink: Array, rows: Array, values: Array) -> None:
+    """Table of each symbol to `rows`, and what it stands for, in sixteenths of a step, to `values`."""
+    state = 0
+    for at, symbol in enumerate(symbols):
+        rows[at] = index[at] + SCALES * (state & 1)
+        values[at] = point(symbol, state & 1, shrink)
+        state = onward(state, symbol)
 
 
 @compiled
-def follow(symbols: Array, index: Array, coded: Array, shrink: Array, rows: Array, values: Array) -> None:
-    """Table of each coded symbol in the order of a stream, to `rows`; what symbols stand for, to `values`."""
-    channels, positions = coded.shape
-    states = np.zeros(positions // CHAIN + 1, np.int64)
-    done = 0
-    for place in range(CHAIN):
-        for channel in range(channels):
-            for position in range(place, positions, CHAIN):
-                if coded[channel, position]:
-                    state, symbol = states[position // CHAIN], symbols[channel, position]
-                    rows[done] = index[channel, position] + SCALES * (state & 1)
-                    values[channel, position] = point(symbol, state & 1, shrink)
-                    states[position // CHAIN] = onward(state, symbol)
-                    done += 1
-
-
-@compiled
-def read(words: Array, coder: Array, tables: Coding, index: Array, coded: Array, shrink: Array) -> Array:
-    """What the next symbols of a stream stand for, int64, in sixteenths of a step; 0 where not coded.
+def read(words: Array, coder: Array, tables: Coding, index: Array, shrink: Array) -> Array:
+    """What the next symbols of a stream stand for, int64, in sixteenths of a step.
 
     `words`, `coder` and `tables` are those of :func:`next_symbol`.
     """
-    channels, positions = coded.shape
-    values = np.zeros((channels, positions), np.int64)
-    states = np.zeros(positions // CHAIN + 1, np.int64)
-    for place in range(CHAIN):
-        for channel in range(channels):
-            for position in range(place, positions, CHAIN):
-                if coded[channel, position]:
-                    state = states[position // CHAIN]
-                    row = index[channel, position] + SCALES * (state & 1)
-                    symbol = next_symbol(words, coder, tables, row)
-                    values[channel, position] = point(symbol, state & 1, shrink)
-                    states[position // CHAIN] = onward(state, symbol)
+    values = np.empty(len(index), np.int64)
+    state = 0
+    for at, scale in enumerate(index):
+        symbol = next_symbol(words, coder, tables, scale + SCALES * (state & 1))
+        values[at] = point(symbol, state & 1, shrink)
+        state = onward(state, symbol)
     return values
 
 
 @compiled
-def choose(residual: Array, index: Array, coded: Array, shrink: Array, prices: Array) -> Array:
-    """Symbols on the cheapest path of each chain, int64; 0 where not coded.
+def choose(residual: Array, index: Array, shrink: Array, prices: Array) -> Array:
+    """Symbols on the cheapest path, int64.
 
     Parameters
     ----------
-    residual : float32 array
+    residual : float32 array, shape (n,)
         Latents minus their means, in quantiser steps.
-    index, coded : int64 and bool arrays, same shape
-        Scale of each latent, 0..63, and whether it is in the stream.
+    index : int64 array, shape (n,)
+        Scale of each latent, 0..63.
     shrink : int64 array, shape (2, SHRUNK)
         See :func:`point`.
     prices : float32 array, shape (2 * SCALES, WIDEST + 2)
         Squared steps that a magnitude under a table costs; the last are escapes.
     """
-    channels, positions = coded.shape
-    symbols = np.zeros((channels, positions), np.int64)
-    longest = CHAIN * channels
-    spots = np.empty((longest, 2), np.int64)
+    steps = len(residual)
+    longest = min(steps, PIECE + AHEAD)
     costs, sizes = np.empty((longest, 4), np.float32), np.empty((longest, 4), np.int64)
-    ways = np.empty((longest, STATES), np.uint8)
-    for first in range(0, positions, CHAIN):
-        length = 0
-        for position in range(first, min(first + CHAIN, positions)):
-            for channel in range(channels):
-                if coded[channel, position]:
-                    value, scale = abs(residual[channel, position]), index[channel, position]
-                    _branches(value, scale, shrink, prices, costs[length], sizes[length])
-                    spots[length, 0], spots[length, 1] = channel, position
-                    length += 1
-        state = _cheapest(costs[:length], ways)
+    ways, symbols = np.empty((longest, STATES), np.uint8), np.empty(steps, np.int64)
+    start = 0
+    for first in range(0, steps, PIECE):
+        piece, length = min(PIECE, steps - first), min(longest, steps - first)
+        for step in range(length):
+            at = first + step
+            _branches(abs(residual[at]), index[at], shrink, prices, costs[step], sizes[step])
+        state = _cheapest(costs[:length], start, ways)
         for step in range(length - 1, -1, -1):
             odd = ways[step, state]
+            if step == piece - 1:
+                start = state
             state = before(state, odd)
-            channel, position = spots[step]
             size = sizes[step, 2 * (state & 1) + odd]
-            symbols[channel, position] = size if residual[channel, position] >= 0 else -size
+            symbols[first + step] = size if residual[first + step] >= 0 else -size
     return symbols
 
 
@@ -274,8 +245,10 @@ def _branches(value: float, scale: int, shrink: Array, prices: Array, costs: Arr
 
 
 @compiled
-def _cheapest(costs: Array, ways: Array) -> int:
-    """Viterbi's algorithm: the state in which the cheapest path ends; the way there to `ways`.
+def _cheapest(costs: Array, start: int, ways: Array) -> int:
+    """Viterbi's algorithm: the state in which the cheapest path from `start` ends; the way there to `ways`.
+
+    Loops are as short as they are so that each becomes a few vector instructions.
 
     Parameters
     ----------
@@ -285,18 +258,28 @@ def _cheapest(costs: Array, ways: Array) -> int:
         Gets whether a state was reached by an odd symbol.
     """
     total = np.full(STATES, np.inf, np.float32)
-    one, other = np.empty(STATES, np.float32), np.empty(STATES, np.float32)
-    total[0] = 0
+    total[start] = 0
+    even, even_odd = np.empty(_HALF, np.float32), np.empty(_HALF, np.float32)
+    odd, odd_odd = np.empty(_HALF, np.float32), np.empty(_HALF, np.float32)
+    by_odd = np.empty(_HALF, np.uint8)
     for step in range(len(costs)):
-        # As `before` has it: the first half of the states comes from quantiser 0, the second from 1.
-        for low in range(_HALF):
-            one[low] = total[2 * low] + costs[step, 0]
-            other[low] = total[2 * (low ^ ODD_SYMBOL)] + costs[step, 1]
-            here = low ^ _FLIP
-            one[_HALF + low] = total[2 * here + 1] + costs[step, 2]
-            other[_HALF + low] = total[2 * (here ^ ODD_SYMBOL) + 1] + costs[step, 3]
-        for state in range(STATES):
-            ways[step, state] = other[state] < one[state]
-        for state in range(STATES):
-            total[state] = min(one[state], other[state])
+        # As `before` has it: quantiser 0 leads to the first half, 1 to the second, moved by _FLIP.
+        for half in range(_HALF):
+            even[half], odd[half] = total[2 * half], total[2 * half + 1]
+        for half in range(_HALF):
+            even_odd[half] = even[half ^ ODD_SYMBOL]
+        for half in range(_HALF):
+            odd_odd[half] = odd[half ^ ODD_SYMBOL]
+        for half in range(_HALF):
+            one, other = even[half] + costs[step, 0], even_odd[half] + costs[step, 1]
+            ways[step, half] = other < one
+            total[half] = min(one, other)
+        for half in range(_HALF):
+            one, other = odd[half] + costs[step, 2], odd_odd[half] + costs[step, 3]
+            by_odd[half] = other < one
+            odd[half] = min(one, other)
+        for half in range(_HALF):
+            total[_HALF + half] = odd[half ^ _FLIP]
+        for half in range(_HALF):
+            ways[step, _HALF + half] = by_odd[half ^ _FLIP]
     return int(np.argmin(total))

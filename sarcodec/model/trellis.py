@@ -1,12 +1,11 @@
 """Trellis-coded quantisation: two quantisers, and a state machine that the parity of each symbol drives.
 
-The symbols of a chain of latent positions are a path through a trellis of 128 states, position by position
-and channel by channel. A state says which of two interleaved quantisers comes next; together they are twice
+The symbols of a group of channels are a path through a trellis of 256 states, position by position and
+channel by channel. A state says which of two interleaved quantisers comes next; together they are twice
 as fine as either, and the encoder takes the path that costs least (Viterbi). That wins back a part of what
 scalar quantisers lose to the rate-distortion bound: Marcellin and Fischer, IEEE Trans. Commun. 38(1), 1990;
-Fischer and Wang, IEEE Trans. Inf. Theory 38(2), 1992. A path starts in one state and has little choice at
-first: hence chains. The trellis is Ungerboeck's (IEEE Trans. Inf. Theory 28(1), 1982; parity checks 235 and
-126, octal). The loops are in :mod:`sarcodec.model.loops`.
+Fischer and Wang, IEEE Trans. Inf. Theory 38(2), 1992. The trellis is Ungerboeck's (IEEE Communications
+Magazine 25(2), 1987; parity checks 515 and 362, octal). The loops are in :mod:`sarcodec.model.loops`.
 """
 
 from __future__ import annotations
@@ -51,32 +50,32 @@ class Trellis:
         self._prices = np.float32(RATE_WEIGHT) * tables.bits[:, WIDEST + 1 :]
 
     def choose(self, residual: Floats, index: Integers, coded: Mask) -> Integers:
-        """Symbols on the paths of least squared error + RATE_WEIGHT * bits."""
-        given = _compact(residual, index, coded)
-        return loops.choose(*given, self.shrink, self._prices)
+        """Symbols on the path of least squared error + RATE_WEIGHT * bits."""
+        in_order = self.in_order
+        found = loops.choose(in_order(residual, coded), in_order(index, coded), self.shrink, self._prices)
+        return _put(found, coded)
 
     def in_order(self, values: npt.NDArray[Any], coded: Mask) -> npt.NDArray[Any]:
-        """Step by step of all chains."""
-        out = np.empty(np.count_nonzero(coded), values.dtype)
-        loops.in_order(values, coded, out)
-        return out
+        """Position by position, all channels of one before the next."""
+        return np.asarray(values.T[coded.T])
 
     def settle(self, symbols: Integers, index: Integers, coded: Mask) -> tuple[Integers, Integers]:
         """Tables and values, once it is known which quantiser each symbol belongs to."""
-        rows, values = np.empty(np.count_nonzero(coded), np.int64), np.zeros(symbols.shape, np.int64)
-        loops.follow(*_compact(symbols, index, coded), self.shrink, rows, values)
-        return rows, values
+        rows, values = np.empty((2, np.count_nonzero(coded)), np.int64)
+        in_order = self.in_order
+        loops.follow(in_order(symbols, coded), in_order(index, coded), self.shrink, rows, values)
+        return rows, _put(values, coded)
 
     def read(self, stream: StreamDecoder, index: Integers, coded: Mask) -> Integers:
-        """Step by step of all chains: a table depends on the symbols before."""
-        _, here, where = _compact(index, index, coded)
-        values = loops.read(stream.words, stream.state, self.tables.arrays, here, where, self.shrink)
+        """One after the other: a table depends on the symbols before."""
+        tables = self.tables.arrays
+        values = loops.read(stream.words, stream.state, tables, self.in_order(index, coded), self.shrink)
         stream.check()
-        return values
+        return _put(values, coded)
 
 
-def _compact(
-    values: npt.NDArray[Any], index: Integers, coded: Mask
-) -> tuple[npt.NDArray[Any], Integers, Mask]:
-    """The arrays as the compiled loops were made for."""
-    return np.ascontiguousarray(values), np.ascontiguousarray(index), np.ascontiguousarray(coded)
+def _put(values: Integers, coded: Mask) -> Integers:
+    """What :meth:`Trellis.in_order` came from, 0 where not coded."""
+    out = np.zeros(coded.shape, np.int64)
+    out.T[coded.T] = values
+    return out

@@ -10,8 +10,8 @@ from torture.container import Raw, crc, uv
 TIFF = bytes.fromhex("49492a0008000000")
 
 
-def _changed(at: int, value: bytes) -> bytes:
-    data = good()
+def _changed(at: int, value: bytes, name: str = "uint16_border") -> bytes:
+    data = good(name)
     at %= len(data)
     return data[:at] + value + data[at + len(value) :]
 
@@ -58,18 +58,19 @@ FAULTS: dict[str, Make] = {
     "cut-in-header": lambda: good()[:60],
     "cut-behind-header": lambda: raw().header(),
     "cut-in-record": lambda: good()[:300],
-    "cut-in-index": lambda: good()[:-13],
-    "cut-last-byte": lambda: good()[:-1],
+    "cut-in-index": lambda: good("two_tiles")[:-13],
+    "cut-last-byte": lambda: good("two_tiles")[:-1],
+    "cut-last-byte-of-one-tile": lambda: good()[:-1],
     "version-0": lambda: _version(0),
     "version-2": lambda: _version(2),
     "header-checksum-wrong": lambda: _changed(14, b"\0\0\0\0"),
     "header-length-beyond-file": lambda: _header_length(100_000),
     "header-length-4-gib": lambda: _header_length(2**32 - 1),
     "header-length-short": lambda: _header_length(40),
-    "end-magic-wrong": lambda: _changed(-4, b"sarc"),
-    "index-checksum-wrong": lambda: _changed(-12, b"\0\0\0\0"),
-    "index-length-0": lambda: _changed(-8, b"\0\0\0\0"),
-    "index-length-4-gib": lambda: _changed(-8, b"\xff\xff\xff\xff"),
+    "end-magic-wrong": lambda: _changed(-4, b"sarc", "two_tiles"),
+    "index-checksum-wrong": lambda: _changed(-12, b"\0\0\0\0", "two_tiles"),
+    "index-length-0": lambda: _changed(-8, b"\0\0\0\0", "two_tiles"),
+    "index-length-4-gib": lambda: _changed(-8, b"\xff\xff\xff\xff", "two_tiles"),
     "index-overlaps-header": _index_in_header,
     "index-of-another-header": _foreign_index,
     "index-one-tile-short": with_index(lambda sizes: uv(sum(sizes))),

@@ -59,9 +59,9 @@ def _foreign_record() -> bytes:
 
 
 def _flipped(at: int) -> bytes:
-    """One bit of the record turned over."""
+    """One bit turned over in a byte of the record."""
     data = bytearray(good())
-    data[at] ^= 1
+    data[len(raw().header()) + at] ^= 1
     return bytes(data)
 
 
@@ -71,7 +71,7 @@ def _swap_layers(parts: Raw) -> None:
 
 def _quality(offset: int, *, empty: bool) -> Make:
     def change(parts: Raw) -> None:
-        parts.bands[0].flags = 1
+        parts.bands[0].flags |= 1
         parts.records[0][0].offset = offset
         if empty:
             parts.records[0][0].mask, parts.records[0][0].layers = b"", [b"", b""]
@@ -109,9 +109,9 @@ FAULTS: dict[str, Make] = {
     "gain-beyond-256-steps": _gain(lambda body: b"\0" + b"\xff" * 65 + bytes(20)),
     "gain-of-ones": _gain(lambda _: b"\0" + b"\xff" * 4000),
     "gain-too-long": _gain(lambda _: b"\0" + b"\xff" * 40_000),
-    "record-bit-in-mask": lambda: _flipped(150),
-    "record-bit-in-layer": lambda: _flipped(450),
-    "record-bit-in-lengths": lambda: _flipped(136),
+    "record-bit-in-mask": lambda: _flipped(15),
+    "record-bit-in-layer": lambda: _flipped(300),
+    "record-bit-in-lengths": lambda: _flipped(1),
     "record-of-another-file": _foreign_record,
     "records-swapped": _swapped_records,
     "segment-of-4-bytes": _lengths([4, 0, 0], bytes(4)),

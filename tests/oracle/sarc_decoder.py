@@ -165,7 +165,7 @@ def read_header(cursor: Cursor) -> Header:
             header.bands.append(_band(data, header.dtype))
         elif kind == 3:
             data.take(data.one("B"))
-            header.entropy_digest, header.synthesis_digest = data.take(8), data.take(8)
+            header.entropy_digest, header.synthesis_digest = data.take(4), data.take(4)
         elif kind == 129:
             inflater = zlib.decompressobj(-15, zdict=vocabulary())
             nodata = json.loads(inflater.decompress(data.take(len(data.data)))).get("n")
@@ -189,22 +189,36 @@ def _image(data: Cursor, header: Header) -> int:
     header.quantiser = data.one("B")
     require(header.side and header.quantiser < 2, "quantiser")
     require([data.uv() for _ in range(data.uv())] == [1] * bands, "band groups")
-    header.layers = [(data.one("B"), data.uv()) for _ in range(data.one("B"))]
+    header.layers = [_layer(data) for _ in range(data.one("B"))]
     require(header.layers and header.layers[0][0] == 0, "base layer")
     require(all(kind & 128 or kind in {0, 1} for kind, _ in header.layers), "critical layer")
     return bands
 
 
+def _layer(data: Cursor) -> tuple[int, int]:
+    """Kind, with bit 7, and channels."""
+    code = data.one("B")
+    if code // 32 == 2:
+        return code // 16 % 2, 2 ** (code % 16)
+    channels = data.uv()
+    require(code > 1 or channels.bit_count() != 1, "a layer's short form")
+    return code, channels
+
+
 def _band(data: Cursor, dtype: np.dtype[Any]) -> Band:
-    offset, unit, level, flags = (data.one(form) for form in "ffHB")
-    require(flags == 0, "quality offsets")
+    offset, level, flags = (data.one(form) for form in "fHB")
+    require(flags in {0, 2}, "quality offsets")
+    unit = 4.0 if flags else data.one("f")
+    require(flags or unit != 4, "the usual unit")
     span = np.frombuffer(data.take(2 * dtype.itemsize), dtype)
     palette = np.frombuffer(data.take(data.one("B") * dtype.itemsize), dtype)
-    return Band(offset, unit, level, bool(flags), span, palette)
+    return Band(offset, unit, level, bool(flags & 1), span, palette)
 
 
 def read_records(data: bytes, header: Header, start: int) -> list[list[list[bytes]]]:
     """Verified segment bodies, [tile][band][segment]."""
+    if header.tiles == (1, 1):
+        return [_record(Cursor(data[start:]), header, 0)]
     crc, length, magic = struct.unpack("<II4s", data[-12:])
     require(magic == b"SARC" and start + length + 12 <= len(data), "footer")
     index = data[len(data) - 12 - length : -12]
@@ -516,7 +530,7 @@ def part_digest(tensors: dict[str, Array], part: str, settings: dict[str, Any]) 
         if name.startswith(part):
             tensor = tensors[name]
             sha.update(f"{name} {tensor.dtype.str} {list(tensor.shape)}\n".encode() + tensor.tobytes())
-    return sha.digest()[:8]
+    return sha.digest()[:4]
 
 
 # Symbols
@@ -632,25 +646,19 @@ def integer_layer(model: Model, name: str, x: Array, shift: int = 9, *, clamp: b
 
 def read_trellis(stream: RansDecoder, tables: Tables, index: Array, active: Array, shrink: Array) -> Array:
     """Decoded residuals of a group, in sixteenths of a step."""
-    channels, _, width = index.shape
+    channels, height, width = index.shape
     values = np.zeros_like(index)
-    positions = index[0].size
-    states = [0] * -(-positions // 16)
-    for place in range(16):
-        for channel in range(channels):
-            for chain in range(len(states)):
-                position = 16 * chain + place
-                at = (channel, position // width, position % width)
-                if position >= positions or not active[at]:
-                    continue
-                s = states[chain]
-                t = s % 2
-                (q,) = tables.read(stream, index[at] + 64 * t)
-                if q:
-                    size = abs(q)
-                    value = 16 * (2 * size - t) - int(shrink[t, min(size, 3) - 1])
-                    values[at] = value if q > 0 else -value
-                states[chain] = (s >> 1) ^ (78 if t else 0) ^ (43 if q % 2 else 0)
+    s = 0
+    for at in ((c, i, j) for i in range(height) for j in range(width) for c in range(channels)):
+        if not active[at]:
+            continue
+        t = s % 2
+        (q,) = tables.read(stream, index[at] + 64 * t)
+        if q:
+            size = abs(q)
+            value = 16 * (2 * size - t) - int(shrink[t, min(size, 3) - 1])
+            values[at] = value if q > 0 else -value
+        s = (s >> 1) ^ (166 if t else 0) ^ (121 if q % 2 else 0)
     return values
 
 

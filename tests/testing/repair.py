@@ -64,6 +64,8 @@ def sealed(data: bytes, model: Model | None = None) -> bytes:
     if found is None:
         return data
     header, crc, start = found
+    if header.grid.count == 1:
+        return repaired(data, model)
     ends = [end for _, end in _walk(data, header, crc, start)]
     ends += [ends[-1] if ends else start] * (min(header.grid.count, MOST_TILES) - len(ends))
     bounds = [start, *ends[:-1], len(data)]
@@ -90,7 +92,13 @@ def header_length(data: bytes) -> int | None:
 
 
 def index_start(data: bytes) -> int | None:
-    """First byte of the index as the footer says, None where it does not fit the file."""
+    """First byte of the index as the footer says, None where it does not fit the file.
+
+    The end of a file of one tile, which has none.
+    """
+    found = header_of(data)
+    if found is not None and found[0].grid.count == 1:
+        return len(data)
     if len(data) < layout.FOOTER.size:
         return None
     at = len(data) - layout.FOOTER.size - int(layout.FOOTER.unpack(data[-layout.FOOTER.size :])[1])
@@ -100,7 +108,7 @@ def index_start(data: bytes) -> int | None:
 def with_index_crc(data: bytes) -> bytes:
     """The file with a right index checksum."""
     at = index_start(data)
-    if at is None or len(data) < layout.PROLOGUE_BYTES:
+    if at is None or at == len(data) or len(data) < layout.PROLOGUE_BYTES:
         return data
     footer = len(data) - layout.FOOTER.size
     crc = google_crc32c.value(data[CRC_AT : layout.PROLOGUE_BYTES] + data[at:footer])
@@ -110,7 +118,7 @@ def with_index_crc(data: bytes) -> bytes:
 def with_index(data: bytes, lengths: list[int]) -> bytes:
     """The file with an index that says these lengths of records, true or not."""
     at = index_start(data)
-    return data if at is None else with_index_crc(data[:at] + pack_index(lengths, 0))
+    return data if at in {None, len(data)} else with_index_crc(data[:at] + pack_index(lengths, 0))
 
 
 def with_segment_crcs(data: bytes) -> bytes:
@@ -156,6 +164,8 @@ def _record_starts(data: bytes, header: Header, start: int) -> list[int]:
     at = index_start(data)
     if at is None or at < start:
         return []
+    if at == len(data):
+        return [start]
     cursor, starts = Cursor(data[at : -layout.FOOTER.size], "index"), [start]
     try:
         for _ in range(min(header.grid.count, MOST_TILES) - 1):

@@ -40,6 +40,13 @@ def chunk(kind: int, data: bytes) -> bytes:
     return bytes([kind]) + uv(len(data)) + data
 
 
+def layer(kind: int, channels: int) -> bytes:
+    """A layer's entry, in its short form where there is one."""
+    if kind in {0, 1} and channels in {1 << n for n in range(16)}:
+        return bytes([0x40 + 16 * kind + channels.bit_length() - 1])
+    return bytes([kind]) + uv(channels)
+
+
 @dataclass
 class Image:
     """Fields of an IMAG chunk, as integers."""
@@ -62,7 +69,7 @@ class Image:
         out = uv(self.width) + uv(self.height) + uv(self.bands)
         out += bytes([self.dtype, self.scale, self.quantity, self.meaning]) + uv(self.tile_units)
         out += bytes([self.quantiser]) + uv(len(self.groups)) + b"".join(map(uv, self.groups))
-        return out + bytes([len(self.layers)]) + b"".join(bytes([k]) + uv(n) for k, n in self.layers)
+        return out + bytes([len(self.layers)]) + b"".join(layer(k, n) for k, n in self.layers)
 
     @property
     def tiles(self) -> int:
@@ -77,6 +84,7 @@ class BandPart:
 
     offset: bytes
     unit: bytes
+    """Empty where a flag says that it is 4 dB."""
     level: int
     flags: int
     vmin: bytes
@@ -88,7 +96,7 @@ class BandPart:
     def pack(self) -> bytes:
         """The chunk's data."""
         count = len(self.palette) if self.count is None else self.count
-        head = self.offset + self.unit + struct.pack("<HB", self.level, self.flags)
+        head = self.offset + struct.pack("<HB", self.level, self.flags) + self.unit
         return head + self.vmin + self.vmax + bytes([count]) + b"".join(self.palette)
 
 
@@ -142,9 +150,9 @@ class Raw:
         bands = [
             BandPart(
                 struct.pack("<f", band.offset),
-                struct.pack("<f", band.unit),
+                b"" if band.unit == 4 else struct.pack("<f", band.unit),
                 band.level,
-                int(band.tile_quality),
+                int(band.tile_quality) + 2 * (band.unit == 4),
                 pixel.pack(band.vmin),
                 pixel.pack(band.vmax),
                 [value.to_bytes(pixel.size, "little") for value in band.palette],
@@ -207,6 +215,8 @@ def segments(head: bytes, lengths: bytes, tile: int, bodies: list[tuple[int, int
 
 def sealed(head: bytes, records: list[bytes], index: bytes | None = None) -> bytes:
     """A file of these records: `index` in place of the right one where given."""
+    if index is None and len(records) == 1:
+        return head + records[0]
     index = b"".join(uv(len(one)) for one in records) if index is None else index
     footer = struct.pack("<II4s", crc(head[14:18] + index), len(index), b"SARC")
     return head + b"".join(records) + index + footer

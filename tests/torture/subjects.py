@@ -64,7 +64,7 @@ def subject(name: str, data: bytes, model: str | None) -> Subject:
         reader, grid = coded.decoder.reader, coded.decoder.header.grid
         tiles = [(row, col) for row in range(grid.rows) for col in range(grid.cols)]
         sizes = [reader.tile_size(*at) for at in tiles]
-        start = len(data) - 12 - int.from_bytes(data[-8:-4], "little") - sum(sizes)
+        start = 18 + int.from_bytes(data[10:14], "little")
         spans = list(pairwise(accumulate(sizes, initial=start)))
         width, height = coded.meta.width, coded.meta.height
         window = Window(width // 3, height // 3, max(1, width // 2), max(1, height // 3))
