@@ -24,23 +24,33 @@ def sine_window(size: int = STRIDE) -> Tensor:
     return torch.sin((torch.arange(2 * size, dtype=torch.float64) + 0.5) * (math.pi / (2 * size)))
 
 
+def lapped_kernels(size: int = STRIDE) -> Tensor:
+    """The MLT's basis functions of one dimension, float64, shape (size, 2 * size), low frequencies first."""
+    n = torch.arange(2 * size, dtype=torch.float64)
+    k = torch.arange(size, dtype=torch.float64)[:, None]
+    phase = (n + 0.5 + size / 2) * (k + 0.5) * (math.pi / size)
+    return sine_window(size) * math.sqrt(2 / size) * torch.cos(phase)
+
+
+def frequencies(channels: int, size: int = STRIDE) -> tuple[Tensor, Tensor]:
+    """Frequencies (u, v) of the first `channels` functions in two dimensions, ordered by u^2 + v^2."""
+    order = sorted(
+        ((u, v) for u in range(size) for v in range(size)),
+        key=lambda uv: ((uv[0] + 0.5) ** 2 + (uv[1] + 0.5) ** 2, uv),
+    )
+    rows, cols = (torch.tensor(part) for part in zip(*order[:channels], strict=True))
+    return rows, cols
+
+
 def lapped_basis(channels: int, size: int = STRIDE) -> Tensor:
     """The `channels` lowest-frequency separable MLT basis functions.
 
     Returns
     -------
     Tensor, shape (channels, 2 * size, 2 * size), float32
-        Orthonormal under shifts by `size`, ordered by u^2 + v^2 of the frequency (u, v).
+        Orthonormal under shifts by `size`, in the order of :func:`frequencies`.
     """
-    n = torch.arange(2 * size, dtype=torch.float64)
-    k = torch.arange(size, dtype=torch.float64)[:, None]
-    phase = (n + 0.5 + size / 2) * (k + 0.5) * (math.pi / size)
-    basis = sine_window(size) * math.sqrt(2 / size) * torch.cos(phase)
-    order = sorted(
-        ((u, v) for u in range(size) for v in range(size)),
-        key=lambda uv: ((uv[0] + 0.5) ** 2 + (uv[1] + 0.5) ** 2, uv),
-    )
-    rows, cols = (torch.tensor(part) for part in zip(*order[:channels], strict=True))
+    basis, (rows, cols) = lapped_kernels(size), frequencies(channels, size)
     return (basis[rows][:, :, None] * basis[cols][:, None, :]).float()
 
 

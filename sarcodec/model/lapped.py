@@ -1,0 +1,62 @@
+"""The modulated lapped transform that g_a and g_s started as, one dimension after the other.
+
+Orthonormal, and some thirty times as fast as either: for what needs latents but not the trained ones.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sarcodec.model.transforms import OVERLAP, STRIDE, Border, frequencies, lapped_kernels
+
+_BORDER = Border()
+_FIRST = lapped_kernels()[:, :STRIDE].float()
+_SECOND = lapped_kernels()[:, STRIDE:].float()
+
+
+def forward(x: Tensor) -> Tensor:
+    """Coefficients of an image.
+
+    Parameters
+    ----------
+    x : Tensor, shape (16 h, 16 w), float32
+
+    Returns
+    -------
+    Tensor, shape (h, 16, w, 16), float32
+        At each block and of each pair of frequencies, those of rows and of columns.
+    """
+    h, w = (side // STRIDE for side in x.shape)
+    bands = _BORDER.extend(x[None, None]).reshape(h + 1, STRIDE, -1)
+    bands = _FIRST @ bands[:-1] + _SECOND @ bands[1:]
+    pieces = bands.reshape(h * STRIDE, w + 1, STRIDE)
+    y = pieces[:, :-1] @ _FIRST.T + pieces[:, 1:] @ _SECOND.T
+    return y.reshape(h, STRIDE, w, STRIDE)
+
+
+def inverse(y: Tensor) -> Tensor:
+    """Inverse of :func:`forward`."""
+    h, _, w, _ = y.shape
+    y = y.reshape(h * STRIDE, w, STRIDE)
+    pieces = y.new_zeros(h * STRIDE, w + 1, STRIDE)
+    pieces[:, :-1] = y @ _FIRST
+    pieces[:, 1:] += y @ _SECOND
+    pieces = pieces.reshape(h, STRIDE, (w + 1) * STRIDE)
+    bands = y.new_zeros(h + 1, STRIDE, (w + 1) * STRIDE)
+    bands[:-1] = _FIRST.T @ pieces
+    bands[1:] += _SECOND.T @ pieces
+    x = bands.reshape((h + 1) * STRIDE, -1)[OVERLAP:-OVERLAP, OVERLAP:-OVERLAP]
+    corrected: Tensor = _BORDER.correct(x[None, None])[0, 0]
+    return corrected
+
+
+def by_frequency(values: Tensor) -> Tensor:
+    """A value of each latent channel, shape (channels,), as a grid over frequencies, shape (16, 16).
+
+    It is infinite where a model has no channel.
+    """
+    grid = values.new_full((STRIDE, STRIDE), torch.inf)
+    rows, cols = frequencies(len(values))
+    grid[rows, cols] = values
+    return grid
