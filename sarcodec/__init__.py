@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from sarcodec.errors import SarcError
 
 if TYPE_CHECKING:
-    from sarcodec.api import DecodeReport, EncodeReport, decode, decode_array, encode, encode_array, extract
+    from sarcodec.api import DecodeReport, decode, decode_array, encode, encode_array, extract
     from sarcodec.damage import DamagedTile
     from sarcodec.dataset import SarcDataset, open  # noqa: A004
+    from sarcodec.encoding import EncodeReport
     from sarcodec.layers import Extracted
     from sarcodec.limits import Limits
     from sarcodec.types import Quantity, Scale, Window
@@ -46,6 +47,7 @@ _HOME = {
     **dict.fromkeys(("Quantity", "Scale", "Window"), "sarcodec.types"),
     **dict.fromkeys(("SarcDataset", "open"), "sarcodec.dataset"),
     "DamagedTile": "sarcodec.damage",
+    "EncodeReport": "sarcodec.encoding",
     "Extracted": "sarcodec.layers",
     "Limits": "sarcodec.limits",
 }

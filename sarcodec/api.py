@@ -4,44 +4,26 @@ from __future__ import annotations
 
 import io
 import os
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
+from sarcodec.arrays import source_of
 from sarcodec.atomic import check_target, replacing
 from sarcodec.dataset import PathLike, SarcDataset, Tick, open_file, silent
 from sarcodec.dataset import open as open_dataset
-from sarcodec.errors import InputError, UsageError
+from sarcodec.encoding import EncodeReport, Order, carry_out
+from sarcodec.errors import UsageError
 from sarcodec.layers import Extracted, keep_layers
 from sarcodec.limits import DEFAULT, Limits
 from sarcodec.metadata import RasterMeta
-from sarcodec.parallel import workers
-from sarcodec.scan import Source
 from sarcodec.types import Quantity, Scale, Window
 
 if TYPE_CHECKING:
     from sarcodec.damage import DamagedTile
-
-
-@dataclass(frozen=True)
-class EncodeReport:
-    """What an encode did."""
-
-    bytes: int
-    """Size of the file."""
-    bpp: float
-    """8 * bytes / (pixels * bands), headers included."""
-    level: int
-    scale: Scale
-    model: str
-    seconds: float
-    reached: bool
-    """Whether the wanted bpp or rmse_db lies in the model's range; if not, the nearest was taken."""
 
 
 @dataclass(frozen=True)
@@ -54,19 +36,6 @@ class DecodeReport:
     """Tiles that are lost, where `allow_partial` was given."""
     targets: bool = False
     """Whether bright targets were raised."""
-
-
-@dataclass(frozen=True)
-class ArraySource:
-    """A numpy array of shape (bands, height, width) as a source."""
-
-    array: npt.NDArray[Any]
-    meta: RasterMeta
-
-    def read(self, band: int, window: Window) -> npt.NDArray[Any]:
-        """Pixels of a band (from 1)."""
-        part: npt.NDArray[Any] = self.array[band - 1, window.row : window.bottom, window.col : window.right]
-        return np.ascontiguousarray(part)
 
 
 def encode(
@@ -127,29 +96,15 @@ def encode(
 
     check_target(out, overwrite=overwrite)
     _check_distinct(src, out)
-    target, gains = _target(quality, bpp, rmse_db), _checked(radiometry)
+    order = Order(
+        quality, bpp, rmse_db, scale, quantity, radiometry, targets, texture, model, device, jobs, limits
+    )
     with (
         RasterSource(src, limits=limits) as source,
         replacing(out, overwrite=overwrite) as partial,
         partial.open("w+b") as file,
     ):
-        folder = partial.parent
-        return _encode(
-            source,
-            file,
-            target,
-            scale,
-            quantity,
-            model,
-            device,
-            jobs,
-            progress,
-            folder,
-            limits,
-            gains,
-            targets,
-            texture,
-        )
+        return carry_out(order, source, file, progress, partial.parent)
 
 
 def encode_array(
@@ -179,102 +134,11 @@ def encode_array(
     bytes
         A whole `.sarc` file.
     """
-    if isinstance(array, np.ma.MaskedArray):
-        nodata = float(array.fill_value) if nodata is None else nodata
-        cube = np.where(array.mask, np.array(nodata, array.dtype), array.data)
-    else:
-        cube = np.asarray(array)
-    if cube.ndim == 2:
-        cube = cube[None]
-    if cube.ndim != 3 or 0 in cube.shape:
-        raise InputError(
-            f"an array of shape {np.shape(array)} is no raster", hint="Give (bands, height, width)."
-        )
-    from sarcodec.radiometry import check_dtype
-
-    check_dtype(cube.dtype)
-    if nodata is not None and not isinstance(nodata, int | float | np.number):
-        raise UsageError(f"nodata {nodata!r} is not a number")
-    cube = cube.astype(cube.dtype.newbyteorder("="), copy=False)
-    bare = RasterMeta(cube.shape[2], cube.shape[1], cube.shape[0], cube.dtype.name, nodata=nodata)
-    meta = bare if meta is None else _matching(meta, bare)
+    unsaid = Quantity.UNKNOWN
+    order = Order(quality, bpp, rmse_db, scale, unsaid, radiometry, targets, texture, model, device, jobs)
     file = io.BytesIO()
-    target, gains = _target(quality, bpp, rmse_db), _checked(radiometry)
-    source, quantity = ArraySource(cube, meta), Quantity.UNKNOWN
-    chosen: Any = {"radiometry": gains, "targets": targets, "texture": texture}
-    _encode(source, file, target, scale, quantity, model, device, jobs, silent, **chosen)
+    carry_out(order, source_of(array, nodata, meta), file)
     return file.getvalue()
-
-
-def _matching(meta: RasterMeta, bare: RasterMeta) -> RasterMeta:
-    """`meta`, made sure to describe the array that `bare` was made of."""
-    for name in ("width", "height", "count", "dtype"):
-        if getattr(meta, name) != getattr(bare, name):
-            raise UsageError(
-                f"meta says {name} {getattr(meta, name)}, the array has {getattr(bare, name)}",
-                hint="Give the metadata of this very array.",
-            )
-    return meta if bare.nodata is None else replace(meta, nodata=bare.nodata)
-
-
-def _target(quality: float | None, bpp: float | None, rmse_db: float | None) -> Any:
-    from sarcodec.rate import Target
-
-    if quality is bpp is rmse_db is None:
-        quality = 50
-    return Target(quality, bpp, rmse_db)
-
-
-def _checked(radiometry: bool | int) -> bool | int:  # noqa: FBT001
-    """`radiometry`, or `UsageError` where no cells have that side."""
-    from sarcodec.bitstream.gaingrid import SIDES
-
-    if not isinstance(radiometry, bool) and radiometry not in SIDES:
-        known = ", ".join(map(str, SIDES))
-        raise UsageError(
-            f"gains cannot be measured on cells of {radiometry} pixels", hint=f"Give one of {known}."
-        )
-    return radiometry
-
-
-def _encode(
-    source: Source,
-    file: BinaryIO,
-    target: Any,
-    scale: Scale | str | None,
-    quantity: Quantity | str,
-    model_name: str | None,
-    device: str,
-    jobs: int | None,
-    progress: Tick,
-    folder: Path | None = None,
-    limits: Limits = DEFAULT,
-    radiometry: bool | int = False,  # noqa: FBT001, FBT002
-    targets: bool = False,  # noqa: FBT001, FBT002
-    texture: bool = False,  # noqa: FBT001, FBT002
-) -> EncodeReport:
-    from sarcodec import encoder, rate, zoo
-    from sarcodec.model import modelfile
-    from sarcodec.model.runtime import pick_device, threads_kept
-
-    began = time.monotonic()
-    threads = workers(jobs)
-    model = modelfile.load(zoo.find(model_name), pick_device(device))
-    wanted_scale = None if scale in (None, "auto") else _enum(Scale, scale)
-    wanted = _enum(Quantity, quantity)
-    scene = encoder.survey(
-        source, wanted_scale, wanted, threads, progress, limits, radiometry, targets, texture
-    )
-    latents = encoder.Latents(scene, model, keep=target.quality is None, folder=folder)
-    try:
-        with threads_kept():
-            if target.quality is None:
-                encoder.spool(latents, threads, progress)
-            level, size, reached = rate.write_at(file, latents, model, target, threads, progress)
-    finally:
-        latents.close()
-    seconds = time.monotonic() - began
-    return EncodeReport(size, 8 * size / scene.pixels, level, scene.scale, model.id, seconds, reached)
 
 
 def decode(
@@ -422,15 +286,6 @@ def extract(
         partial.open("wb") as file,
     ):
         return keep_layers(source, file, layers, progress, limits)
-
-
-def _enum(kind: Any, value: Any) -> Any:
-    """A member of an enum by value."""
-    try:
-        return kind(value)
-    except ValueError as error:
-        names = ", ".join(member.value for member in kind)
-        raise UsageError(f"{value!r} is not one of {names}") from error
 
 
 def _check_distinct(src: PathLike, out: PathLike) -> None:

@@ -26,7 +26,7 @@ from sarcodec.model.runtime import one_thread
 from sarcodec.parallel import ordered_map
 from sarcodec.scan import BandScan, Source, scale_of, scan_band
 from sarcodec.tile import analyse_tile
-from sarcodec.types import Quantity, Scale, TileGrid
+from sarcodec.types import NO_SIDES, Quantity, Scale, SideWish, TileGrid
 
 TILE_SIDE = 1024
 """Pixels: large enough that a tile's 30 bytes of overhead vanish, small enough to decode a window fast."""
@@ -113,19 +113,7 @@ class Scene:
     grid: TileGrid
     scans: tuple[BandScan, ...]
     limits: Limits = DEFAULT
-    gains: bool = False
-    """Whether the file gets a gain grid."""
-    gain_side: int | None = None
-    """Side of its cells in pixels, None where each tile has those that it needs."""
-    targets: bool = False
-    """Whether the file gets bright targets."""
-    texture: bool = False
-    """Whether the file gets a texture."""
-
-    @property
-    def measured(self) -> bool:
-        """Whether the file gets layers that are measured on decoded pixels."""
-        return self.targets or self.gains or self.texture
+    sides: SideWish = NO_SIDES
 
     @property
     def pixels(self) -> int:
@@ -151,9 +139,7 @@ def survey(
     jobs: int,
     tick: Tick,
     limits: Limits = DEFAULT,
-    radiometry: bool | int = False,  # noqa: FBT001, FBT002
-    targets: bool = False,  # noqa: FBT001, FBT002
-    texture: bool = False,  # noqa: FBT001, FBT002
+    sides: SideWish = NO_SIDES,
 ) -> Scene:
     """First pass: scale, valid pixels, range and mean of every band."""
     meta = source.meta
@@ -169,9 +155,7 @@ def survey(
         tick("scan", done, grid.count * meta.count)
 
     scans = tuple(scan_band(source, band, chosen, grid, jobs, advance) for band in range(1, meta.count + 1))
-    side = None if isinstance(radiometry, bool) else radiometry
-    gains = radiometry is not False
-    return Scene(source, chosen, quantity, grid, scans, limits, gains, side, targets, texture)
+    return Scene(source, chosen, quantity, grid, scans, limits, sides)
 
 
 def spool(latents: Latents, jobs: int, tick: Tick) -> None:
@@ -198,11 +182,11 @@ def header_of(scene: Scene, model: Model, level: int) -> Header:
         bands.append(Band(scan.mean_db, unit, level, *span, palette=scan.palette.bits))
     kinds = [LayerKind.BASE] + [LayerKind.ENHANCEMENT] * (len(model.layers) - 1)
     layers = [Layer(kind, n) for kind, n in zip(kinds, model.layers, strict=True)]
-    if scene.targets:
+    if scene.sides.targets:
         layers.append(Layer(LayerKind.BRIGHT_TARGETS, 0, skippable=True))
-    if scene.gains:
+    if scene.sides.gains:
         layers.append(Layer(LayerKind.GAIN_GRID, 0, skippable=True))
-    if scene.texture:
+    if scene.sides.texture:
         layers.append(Layer(LayerKind.TEXTURE, 0, skippable=True))
     return Header(
         width=meta.width,
@@ -242,9 +226,9 @@ def _records(
     """Records in the order of the file: row-major tiles, bands within."""
     scene = latents.scene
     with closing(_coded(latents, model, level, jobs)) as coded:
-        if scene.measured:
+        if scene.sides.any:
             seed = crc_in(header.to_bytes(limits=scene.limits))
-            yield from with_measured(coded, scene.source, model, header, scene.gain_side, seed, jobs)
+            yield from with_measured(coded, scene.source, model, header, scene.sides.gain_side, seed, jobs)
         else:
             yield from (record for _, record, _ in coded)
 
@@ -258,7 +242,7 @@ def _coded(latents: Latents, model: Model, level: int, jobs: int) -> Generator[C
         if not tile.y.size:
             return place, BandRecord(tile.mask, (b"",) * len(model.layers)), None
         coded = coder.encode(tile.y)
-        decoded = coded.y_hat.astype(np.int32) if scene.measured else None
+        decoded = coded.y_hat.astype(np.int32) if scene.sides.any else None
         return place, BandRecord(tile.mask, coded.layers), decoded
 
     return ordered_map(work, scene.places, jobs, one_thread)

@@ -259,15 +259,15 @@ def fixed_bytes(latents: Latents, model: Model) -> int:
         for band, at in scene.places
         if band == 0 or latents.mask(band, at) != latents.mask(band - 1, at)
     )
-    gains = sum(gain.estimated_bytes(scan.counts, scene.gain_side) for scan in scene.scans)
+    gains = sum(gain.estimated_bytes(scan.counts, scene.sides.gain_side) for scan in scene.scans)
     bright = sum(targets.estimated_bytes(scan.counts) for scan in scene.scans)
     textures = sum(texture.estimated_bytes(scan.counts) for scan in scene.scans)
     return (
         len(header_of(scene, model, 0).to_bytes(limits=scene.limits))
         + masks
-        + scene.targets * bright
-        + scene.gains * gains
-        + scene.texture * textures
+        + scene.sides.targets * bright
+        + scene.sides.gains * gains
+        + scene.sides.texture * textures
         + 3 * scene.grid.count * len(scene.scans)
         + 16
     )

@@ -33,6 +33,27 @@ class Quantity(str, Enum):
 
 
 @dataclass(frozen=True)
+class SideWish:
+    """Layers that a file is to have beside those of latents; all are measured on decoded pixels."""
+
+    gains: bool = False
+    """A gain grid."""
+    gain_side: int | None = None
+    """Side of its cells in pixels, None where each tile has those that it needs."""
+    targets: bool = False
+    """Bright targets."""
+    texture: bool = False
+
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return self.targets or self.gains or self.texture
+
+
+NO_SIDES = SideWish()
+
+
+@dataclass(frozen=True)
 class Window:
     """A rectangle of pixels: what a user asks for, or what a tile covers."""
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from sarcodec.model import lapped
 from sarcodec.model.modelfile import Model
@@ -48,20 +47,15 @@ def analyse_seen(x: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_], model
     return np.where(seen, model.analyse(_filled(x, valid, seen, model)), np.float32(0))
 
 
-@torch.inference_mode()
 def _filled(
     x: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_], seen: npt.NDArray[np.bool_], model: Model
 ) -> npt.NDArray[np.float32]:
     """`x` with other invalid pixels, within the range of the valid ones."""
     low, high = x[valid].min(), x[valid].max()
-    image, known, kept = torch.from_numpy(x), torch.from_numpy(valid), torch.from_numpy(seen)
     for part in PASSES:
-        steps = torch.from_numpy(1 / model.steps(round(part * model.top_level))).float()
-        y = lapped.forward(image)
-        worth = (y.abs() >= lapped.by_frequency(steps)[:, None]) & kept[:, None, :, None]
-        image = torch.where(known, image, lapped.inverse(y * worth).clamp(low, high))
-    filled: npt.NDArray[np.float32] = image.numpy()
-    return filled
+        least = 1 / model.steps(round(part * model.top_level))
+        x = np.where(valid, x, lapped.proposed(x, seen, least).clip(low, high))
+    return x
 
 
 def _with_any(pixels: npt.NDArray[np.bool_], margin: int) -> npt.NDArray[np.bool_]:

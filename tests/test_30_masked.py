@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sarcodec.api import ArraySource
+from sarcodec.arrays import ArraySource
 from sarcodec.metadata import RasterMeta
 from sarcodec.scan import BandScan, scan_band
 from sarcodec.simulate import Scene, SceneSpec

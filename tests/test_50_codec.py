@@ -17,10 +17,12 @@ from hypothesis.extra import numpy as hnp
 from conftest import TOY
 from sarcodec import api, encoder
 from sarcodec.api import encode_array
+from sarcodec.arrays import ArraySource
 from sarcodec.bitstream.reader import Reader
 from sarcodec.bitstream.tile import BandRecord, TileRecord
 from sarcodec.bitstream.writer import Writer
 from sarcodec.dataset import silent
+from sarcodec.encoding import EncodeReport, Order, carry_out
 from sarcodec.errors import ChecksumError, InputError, UsageError
 from sarcodec.metadata import RasterMeta
 from sarcodec.types import Quantity, Scale, Window
@@ -33,14 +35,13 @@ def coded(array: Array, **options: Any) -> bytes:
     return encode_array(array, model=TOY, jobs=1, **options)
 
 
-def report(array: Array, model: str | None = TOY, **target: float) -> tuple[bytes, api.EncodeReport]:
+def report(array: Array, model: str | None = TOY, **target: Any) -> tuple[bytes, EncodeReport]:
     """A file and what its encoder says of it."""
     cube = array if array.ndim == 3 else array[None]
     meta = RasterMeta(cube.shape[2], cube.shape[1], cube.shape[0], cube.dtype.name)
     file = io.BytesIO()
-    wanted = api._target(target.get("quality"), target.get("bpp"), target.get("rmse_db"))
-    source = api.ArraySource(cube, meta)
-    said = api._encode(source, file, wanted, None, Quantity.UNKNOWN, model, "cpu", 1, silent)
+    order = Order(**target, model=model, device="cpu", jobs=1)
+    said = carry_out(order, ArraySource(cube, meta), file)
     return file.getvalue(), said
 
 
@@ -391,7 +392,7 @@ def test_decoded_latents_are_those_the_encoder_had(toy: Any, tiled: bytes) -> No
     scene = dn((100, 90), 17)
     with open_bytes(coded(scene, quality=50), TOY) as dataset:
         level = dataset.decoder.header.bands[0].level
-        source = api.ArraySource(scene[None], dataset.meta)
+        source = ArraySource(scene[None], dataset.meta)
         found = encoder.survey(source, None, Quantity.UNKNOWN, 1, silent)
         tile = encoder.Latents(found, toy, keep=False).tile(0, (0, 0))
         assert np.array_equal(band_latents(dataset), LatentCoder(toy, level).encode(tile.y).y_hat)

@@ -19,7 +19,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 import sarcodec
 from conftest import GOLDEN, TOY
 from sarcodec import api, encoder
-from sarcodec.dataset import SarcDataset, silent
+from sarcodec.arrays import ArraySource
+from sarcodec.dataset import SarcDataset
+from sarcodec.encoding import Order, carry_out
 from sarcodec.errors import SarcError
 from sarcodec.metadata import RasterMeta
 from sarcodec.types import Quantity, Scale
@@ -136,9 +138,9 @@ def test_mean_error_falls_with_quality_on_every_scale() -> None:
 
 def encoded_with(meta: RasterMeta, cube: Array, scale: Scale, quality: float) -> bytes:
     file = io.BytesIO()
-    target = api._target(quality, None, None)
-    source = api.ArraySource(cube, meta)
-    api._encode(source, file, target, scale, Quantity.SIGMA0, TOY, "cpu", 1, silent)
+    quantity = Quantity.SIGMA0
+    order = Order(quality, scale=scale, quantity=quantity, model=TOY, device="cpu", jobs=1)
+    carry_out(order, ArraySource(cube, meta), file)
     return file.getvalue()
 
 

@@ -19,10 +19,10 @@ import rasterio
 
 import sarcodec
 from conftest import TOY
-from sarcodec.api import ArraySource, _encode, _target
+from sarcodec.arrays import ArraySource
 from sarcodec.bitstream.parts import ModelRef
 from sarcodec.cli import main
-from sarcodec.dataset import silent
+from sarcodec.encoding import Order, carry_out
 from sarcodec.errors import FormatError, SarcError
 from sarcodec.metadata import BandMeta, RasterMeta
 from sarcodec.types import Quantity, Scale
@@ -140,7 +140,8 @@ def coded(meta: dict[str, Any]) -> bytes:
 
     source = ArraySource(dn((20, 24))[None], RasterMeta(24, 20, 1, "uint16", **meta))
     file = io.BytesIO()
-    _encode(source, file, _target(50, None, None), Scale.DN, Quantity.DN, TOY, "cpu", 1, silent)
+    order = Order(scale=Scale.DN, quantity=Quantity.DN, model=TOY, device="cpu", jobs=1)
+    carry_out(order, source, file)
     return file.getvalue()
 
 

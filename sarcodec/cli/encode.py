@@ -25,8 +25,8 @@ from sarcodec.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from sarcodec.api import EncodeReport
     from sarcodec.bitstream.header import Header
+    from sarcodec.encoding import EncodeReport
     from sarcodec.limits import Limits
 
 EPILOG = epilog(

@@ -5,6 +5,8 @@ Orthonormal, and some thirty times as fast as either: for what needs latents but
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -49,6 +51,31 @@ def inverse(y: Tensor) -> Tensor:
     x = bands.reshape((h + 1) * STRIDE, -1)[OVERLAP:-OVERLAP, OVERLAP:-OVERLAP]
     corrected: Tensor = _BORDER.correct(x[None, None])[0, 0]
     return corrected
+
+
+@torch.inference_mode()
+def proposed(
+    x: npt.NDArray[np.float32], blocks: npt.NDArray[np.bool_], least: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float32]:
+    """What the larger coefficients of an image say.
+
+    Parameters
+    ----------
+    x : float32 array, shape (16 h, 16 w)
+    blocks : bool array, shape (h, w)
+        Whose coefficients count.
+    least : float array, shape (channels,)
+        Magnitude from which on a coefficient counts, by latent channel; those of no channel do not.
+
+    Returns
+    -------
+    float32 array, shape (16 h, 16 w)
+    """
+    y = forward(torch.from_numpy(x))
+    thresholds = by_frequency(torch.from_numpy(least).float())
+    kept = (y.abs() >= thresholds[:, None]) & torch.from_numpy(blocks)[:, None, :, None]
+    image: npt.NDArray[np.float32] = inverse(y * kept).numpy()
+    return image
 
 
 def by_frequency(values: Tensor) -> Tensor:

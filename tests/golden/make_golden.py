@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.api import ArraySource, _encode, _target
-from sarcodec.dataset import SarcDataset, silent
+from sarcodec.arrays import ArraySource
+from sarcodec.dataset import SarcDataset
+from sarcodec.encoding import Order, carry_out
 from sarcodec.metadata import BandMeta, Gcp, RasterMeta, to_fields
 from sarcodec.types import Quantity, Scale
 
@@ -208,9 +209,9 @@ def encoded(
 ) -> bytes:
     """The `.sarc` file of a case."""
     cube, meta, quality, scale, quantity = case
-    file, target = io.BytesIO(), _target(quality, None, None)
-    chosen: Any = {"radiometry": radiometry, "targets": targets, "texture": texture}
-    _encode(ArraySource(cube, meta), file, target, scale, quantity, model, "cpu", 1, silent, **chosen)
+    chosen: Any = {"radiometry": radiometry, "targets": targets, "texture": texture, "device": "cpu"}
+    order, file = Order(quality, scale=scale, quantity=quantity, model=model, jobs=1, **chosen), io.BytesIO()
+    carry_out(order, ArraySource(cube, meta), file)
     return file.getvalue()
 
 

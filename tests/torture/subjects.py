@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec import encoder
-from sarcodec.api import ArraySource, _encode, _target
-from sarcodec.dataset import SarcDataset, silent
+from sarcodec.arrays import ArraySource
+from sarcodec.dataset import SarcDataset
+from sarcodec.encoding import Order, carry_out
 from sarcodec.metadata import BandMeta, Gcp, RasterMeta
-from sarcodec.types import Quantity, Scale, Window
+from sarcodec.types import Scale, Window
 from testing.scenes import dn, power
 
 Array = npt.NDArray[Any]
@@ -93,9 +94,9 @@ def encoded(
 ) -> bytes:
     """A file of tiles of 256 pixels with the toy model."""
     file = io.BytesIO()
-    source, target = ArraySource(cube, meta), _target(quality, None, None)
     with _tiles_of_256():
-        _encode(source, file, target, scale, Quantity.UNKNOWN, model, "cpu", 1, silent)
+        order = Order(quality, scale=scale, model=model, device="cpu", jobs=1)
+        carry_out(order, ArraySource(cube, meta), file)
     return file.getvalue()
 
 
