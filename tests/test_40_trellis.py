@@ -109,7 +109,7 @@ def test_a_path_found_in_pieces_is_as_good(tables: Tables, monkeypatch: pytest.M
     costs = {}
     for piece in (150, 4096):
         monkeypatch.setattr(loops, "PIECE", piece)
-        for name in ("before", "point", "onward", "_branches", "_cheapest", "choose"):
+        for name in ("point", "_branches", "_cheapest", "choose"):
             monkeypatch.setattr(loops, name, getattr(getattr(loops, name), "py_func", getattr(loops, name)))
         chosen = trellis.Trellis(tables, SHRINK).choose(residual, index, coded)
         costs[piece] = cost_of(chosen[0], residual[0], index[0], tables)
@@ -117,11 +117,20 @@ def test_a_path_found_in_pieces_is_as_good(tables: Tables, monkeypatch: pytest.M
 
 
 def test_states_are_a_code() -> None:
-    """Either parity leads somewhere else, and every state is reached twice; a way back is the way there."""
+    """Either parity leads somewhere else, and every state is reached twice."""
     states = [(loops.onward(state, odd), odd, state) for state in range(loops.STATES) for odd in (0, 1)]
     assert len({(after, state) for after, _, state in states}) == 2 * loops.STATES
     assert np.array_equal(np.bincount([after for after, _, _ in states]), np.full(loops.STATES, 2))
-    assert all(loops.before(after, odd) == state for after, odd, state in states)
+
+
+@given(st.lists(st.integers(0, 1), max_size=60))
+def test_the_search_goes_through_the_same_machine_by_other_numbers(parities: list[int]) -> None:
+    """Of a path of even and odd symbols, the quantisers of the register are those of the format's states."""
+    state, register = 0, 0
+    for odd in parities:
+        assert loops.REGISTER_QUANTISER[register] == state % 2
+        above = odd ^ int(loops.REGISTER_PARITY[register])
+        state, register = loops.onward(state, odd), register // 2 + loops.STATES // 2 * above
 
 
 def fitted(quantiser: str, noise: Array, scales: list[int]) -> dict[int, tuple[float, float]]:

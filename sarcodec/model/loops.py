@@ -37,11 +37,24 @@ _LARGEST = DEFAULT.symbol
 _GROUPS = 8
 """Groups of four bits in the longest escape."""
 _HALF = STATES // 2
-_FLIP = ODD_STATE - _HALF
 
 Array = npt.NDArray[Any]
 Coding = tuple[Array, Array, Array]
 """See :attr:`sarcodec.model.tables.Tables.arrays`."""
+
+
+def parities(taps: int) -> Array:
+    """Whether the number of bits that a register's contents, 0 .. STATES - 1, share with `taps` is odd."""
+    return np.array([(register & taps).bit_count() % 2 == 1 for register in range(STATES)])
+
+
+REGISTER_QUANTISER: Final = parities(0o236)
+"""Of a search for a path, which has states in other order: as the contents of a shift register, into whose
+highest bit goes whether the symbol is odd, plus a parity of the contents. The bits of both taps are those of
+the check polynomials from the other end. A step then is :func:`_cheapest`'s butterfly."""
+REGISTER_PARITY: Final = parities(0o145)
+"""See :data:`REGISTER_QUANTISER`."""
+_QUANTISER, _PARITY = REGISTER_QUANTISER[::2].copy(), REGISTER_PARITY[::2].copy()
 
 
 @compiled
@@ -148,13 +161,6 @@ def onward(state: int, symbol: int) -> int:
 
 
 @compiled
-def before(state: int, odd: int) -> int:
-    """The state from which an even or odd symbol led to `state`."""
-    state ^= ODD_SYMBOL * odd
-    return 2 * state if state < _HALF else 2 * (state ^ ODD_STATE) + 1
-
-
-@compiled
 def point(symbol: int, quantiser: int, shrink: Array) -> int:
     """What a symbol stands for, in sixteenths of a step; `shrink` is of shape (2, SHRUNK)."""
     if symbol == 0:
@@ -214,14 +220,15 @@ def choose(residual: Array, index: Array, shrink: Array, prices: Array) -> Array
         for step in range(length):
             at = first + step
             _branches(abs(residual[at]), index[at], shrink, prices, costs[step], sizes[step])
-        state = _cheapest(costs[:length], start, ways)
+        register = _cheapest(costs[:length], start, ways)
         for step in range(length - 1, -1, -1):
-            odd = ways[step, state]
             if step == piece - 1:
-                start = state
-            state = before(state, odd)
-            size = sizes[step, 2 * (state & 1) + odd]
+                start = register
+            before = 2 * (register % _HALF) + ways[step, register]
+            odd = (register >= _HALF) != REGISTER_PARITY[before]
+            size = sizes[step, 2 * REGISTER_QUANTISER[before] + odd]
             symbols[first + step] = size if residual[first + step] >= 0 else -size
+            register = before
     return symbols
 
 
@@ -246,40 +253,32 @@ def _branches(value: float, scale: int, shrink: Array, prices: Array, costs: Arr
 
 @compiled
 def _cheapest(costs: Array, start: int, ways: Array) -> int:
-    """Viterbi's algorithm: the state in which the cheapest path from `start` ends; the way there to `ways`.
+    """Viterbi's algorithm: the register's contents where the cheapest path from `start` ends.
 
-    Loops are as short as they are so that each becomes a few vector instructions.
+    Contents 2 n and 2 n + 1 go on to n and n + _HALF, each by an odd symbol to one of them and by an even one
+    to the other, and have the same quantiser: so two costs are all that four branches have.
 
     Parameters
     ----------
     costs : float32 array, shape (steps, 4)
         Of the best symbol of each quantiser and parity.
     ways : uint8 array, shape (steps or more, STATES)
-        Gets whether a state was reached by an odd symbol.
+        Gets whether contents came from an odd number.
     """
     total = np.full(STATES, np.inf, np.float32)
     total[start] = 0
-    even, even_odd = np.empty(_HALF, np.float32), np.empty(_HALF, np.float32)
-    odd, odd_odd = np.empty(_HALF, np.float32), np.empty(_HALF, np.float32)
-    by_odd = np.empty(_HALF, np.uint8)
+    even, odd = np.empty(_HALF, np.float32), np.empty(_HALF, np.float32)
     for step in range(len(costs)):
-        # As `before` has it: quantiser 0 leads to the first half, 1 to the second, moved by _FLIP.
-        for half in range(_HALF):
-            even[half], odd[half] = total[2 * half], total[2 * half + 1]
-        for half in range(_HALF):
-            even_odd[half] = even[half ^ ODD_SYMBOL]
-        for half in range(_HALF):
-            odd_odd[half] = odd[half ^ ODD_SYMBOL]
-        for half in range(_HALF):
-            one, other = even[half] + costs[step, 0], even_odd[half] + costs[step, 1]
-            ways[step, half] = other < one
-            total[half] = min(one, other)
-        for half in range(_HALF):
-            one, other = odd[half] + costs[step, 2], odd_odd[half] + costs[step, 3]
-            by_odd[half] = other < one
-            odd[half] = min(one, other)
-        for half in range(_HALF):
-            total[_HALF + half] = odd[half ^ _FLIP]
-        for half in range(_HALF):
-            ways[step, _HALF + half] = by_odd[half ^ _FLIP]
+        for low in range(_HALF):
+            even[low], odd[low] = total[2 * low], total[2 * low + 1]
+        first, first_odd, second, second_odd = costs[step]
+        for low in range(_HALF):
+            if_even = second if _QUANTISER[low] else first
+            if_odd = second_odd if _QUANTISER[low] else first_odd
+            same = if_odd if _PARITY[low] else if_even  # to n from 2 n
+            other = if_even if _PARITY[low] else if_odd
+            ways[step, low] = odd[low] + other < even[low] + same
+            total[low] = min(even[low] + same, odd[low] + other)
+            ways[step, _HALF + low] = odd[low] + same < even[low] + other
+            total[_HALF + low] = min(even[low] + other, odd[low] + same)
     return int(np.argmin(total))
