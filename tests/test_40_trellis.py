@@ -53,10 +53,10 @@ def cost_of(path: Array, residual: Array, index: Array, tables: Tables) -> float
 def test_no_path_is_cheaper(tables: Tables, values: list[float], scale: int) -> None:
     residual = np.array(values, np.float32)[:, None]
     index = np.full(residual.shape, scale)
-    chosen = trellis.Trellis(tables, SHRINK).choose(residual, index, np.ones(residual.shape, bool))
+    chosen, _, _ = trellis.Trellis(tables, SHRINK).choose(residual, index, np.ones(residual.shape, bool))
     every = product(range(-3, 4), repeat=len(values))
     least = min(cost_of(np.array(path), residual[:, 0], index[:, 0], tables) for path in every)
-    assert cost_of(chosen[:, 0], residual[:, 0], index[:, 0], tables) <= least + 1e-4
+    assert cost_of(chosen, residual[:, 0], index[:, 0], tables) <= least + 1e-4
 
 
 @given(seed=st.integers(0, 10**6), channels=st.integers(1, 9), positions=st.integers(1, 40))
@@ -68,17 +68,16 @@ def test_symbols_come_back_from_a_stream(tables: Tables, seed: int, channels: in
     coded = rng.random(index.shape) < 0.7
     spread = 2.0 ** ((index - SCALE_ZERO) / SCALE_STEPS)
     residual = (rng.standard_normal(index.shape) * np.minimum(spread, 3000)).astype(np.float32)
-    symbols = rule.choose(residual, index, coded)
-    assert not symbols[~coded].any()
+    symbols, rows, values = rule.choose(residual, index, coded)
+    assert not values[~coded].any()
     stream = StreamEncoder()
-    rows, values = rule.settle(symbols, index, coded)
-    stream.put(rule.in_order(symbols, coded), rows, tables)
+    stream.put(symbols, rows, tables)
     decoder = StreamDecoder(stream.finish(tables))
     assert np.array_equal(rule.read(decoder, index, coded), values)
-    error = np.abs(values / MEAN_STEPS - residual)[coded]
+    error = rule.in_order(np.abs(values / MEAN_STEPS - residual), coded)
     if error.size:  # within half the spacing of one parity, or dropped to save bits
         assert np.all(
-            (error <= 2) | (np.abs(symbols[coded]) <= 3) | (error <= 0.02 * np.abs(residual[coded]))
+            (error <= 2) | (np.abs(symbols) <= 3) | (error <= 0.02 * np.abs(rule.in_order(residual, coded)))
         )
 
 
@@ -111,8 +110,8 @@ def test_a_path_found_in_pieces_is_as_good(tables: Tables, monkeypatch: pytest.M
         monkeypatch.setattr(loops, "PIECE", piece)
         for name in ("point", "_branches", "_cheapest", "choose"):
             monkeypatch.setattr(loops, name, getattr(getattr(loops, name), "py_func", getattr(loops, name)))
-        chosen = trellis.Trellis(tables, SHRINK).choose(residual, index, coded)
-        costs[piece] = cost_of(chosen[0], residual[0], index[0], tables)
+        chosen, _, _ = trellis.Trellis(tables, SHRINK).choose(residual, index, coded)
+        costs[piece] = cost_of(chosen, residual[0], index[0], tables)
     assert costs[150] == pytest.approx(costs[4096], rel=1e-6)
 
 
@@ -144,9 +143,7 @@ def fitted(quantiser: str, noise: Array, scales: list[int]) -> dict[int, tuple[f
         for scale in scales:
             deviation = np.float32(2.0 ** ((scale - SCALE_ZERO) / SCALE_STEPS))
             index = np.full(noise.shape, scale)
-            chosen = rule.choose(noise * deviation, index, everywhere)
-            rows, values = rule.settle(chosen, index, everywhere)
-            symbols = rule.in_order(chosen, everywhere)
+            symbols, rows, values = rule.choose(noise * deviation, index, everywhere)
             decoded = values / MEAN_STEPS
             gain = (decoded * noise).sum() / (decoded**2).sum()  # what any synthesis learns
             error = 10 * np.log10(np.mean((gain * decoded - noise) ** 2))

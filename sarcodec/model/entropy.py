@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ class _Group:
     layer: int
     symbols: Integers
     rows: Integers
-    residual: npt.NDArray[np.float32]
+    residual: Callable[[], npt.NDArray[np.float32]]
 
 
 class LatentCoder(Walk):
@@ -89,7 +90,7 @@ class LatentCoder(Walk):
         groups, y_hat = self._chosen(scaled, z_symbols)
         if observe is not None:
             for group in groups:
-                observe(group.rows, group.symbols, group.residual)
+                observe(group.rows, group.symbols, group.residual())
         bits = float(self.z_tables.cost(z_symbols[self.z_coded], self.z_index(z_symbols.shape)).sum())
         bits += sum(float(self.rule.tables.cost(group.symbols, group.rows).sum()) for group in groups)
         layers = [b""] * len(self.model.layers)
@@ -154,10 +155,8 @@ class LatentCoder(Walk):
         def source(layer: int, channels: slice, mean: Integers, index: Integers) -> Integers:
             coded = index >= self.model.first_coded
             residual = scaled[channels].reshape(index.shape) - (mean / MEAN_STEPS).astype(np.float32)
-            symbols = self.rule.choose(residual, index, coded)
-            rows, values = self.rule.settle(symbols, index, coded)
-            in_order = self.rule.in_order
-            groups.append(_Group(layer, in_order(symbols, coded), rows, in_order(residual, coded)))
+            symbols, rows, values = self.rule.choose(residual, index, coded)
+            groups.append(_Group(layer, symbols, rows, partial(self.rule.in_order, residual, coded)))
             return values
 
         return source

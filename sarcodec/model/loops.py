@@ -1,7 +1,7 @@
 """The compiled loops: symbols from a stream, and the path that the latents of a group take through a trellis.
 
 In a stream a symbol depends on those before it, so no array operation does it. Arrays of latents hold those
-of one group that are in the stream, in its order.
+of one group that are in the stream, in its order, if nothing else is said.
 
 One file has all of them: what the compiler keeps of a function is made anew when its own file changes, and
 not when another does.
@@ -171,13 +171,42 @@ def point(symbol: int, quantiser: int, shrink: Array) -> int:
 
 
 @compiled
-def follow(symbols: Array, index: Array, shrink: Array, rows: Array, values: Array) -> None:
-    """Table of each symbol to `rows`, and what it stands for, in sixteenths of a step, to `values`."""
+def gather(values: Array, coded: Array, out: Array) -> None:
+    """Values of coded latents as they follow each other in a stream, to `out`.
+
+    The first two have shape (channels, positions), `out` is of as many as are coded.
+    """
+    channels, positions = coded.shape
+    at = 0
+    for position in range(positions):
+        for channel in range(channels):
+            if coded[channel, position]:
+                out[at] = values[channel, position]
+                at += 1
+
+
+@compiled
+def scatter(values: Array, coded: Array, out: Array) -> None:
+    """The other way; `out` stays as it is where nothing is coded."""
+    channels, positions = coded.shape
+    at = 0
+    for position in range(positions):
+        for channel in range(channels):
+            if coded[channel, position]:
+                out[channel, position] = values[at]
+                at += 1
+
+
+@compiled
+def follow(symbols: Array, index: Array, shrink: Array) -> tuple[Array, Array]:
+    """Table of each symbol and what it stands for, in sixteenths of a step, both int64."""
+    rows, values = np.empty_like(index), np.empty_like(index)
     state = 0
     for at, symbol in enumerate(symbols):
         rows[at] = index[at] + SCALES * (state & 1)
         values[at] = point(symbol, state & 1, shrink)
         state = onward(state, symbol)
+    return rows, values
 
 
 @compiled

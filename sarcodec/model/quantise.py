@@ -17,6 +17,11 @@ Integers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
+Choice = tuple[Integers, Integers, Integers]
+"""Symbols and their tables in the order of the stream, shape (number coded,), and what they stand for in
+sixteenths of a step, shape (channels, positions), 0 where not coded."""
+
+
 class Rule(Protocol):
     """The rule between latents, symbols and probability tables.
 
@@ -27,19 +32,12 @@ class Rule(Protocol):
 
     tables: Tables
 
-    def choose(self, residual: npt.NDArray[np.float32], index: Integers, coded: Mask) -> Integers:
-        """Symbols for residuals, 0 where not coded."""
+    def choose(self, residual: npt.NDArray[np.float32], index: Integers, coded: Mask) -> Choice:
+        """Symbols for residuals."""
         ...
 
     def in_order(self, values: npt.NDArray[Any], coded: Mask) -> npt.NDArray[Any]:
         """Values of coded latents in the order of the stream, shape (number coded,)."""
-        ...
-
-    def settle(self, symbols: Integers, index: Integers, coded: Mask) -> tuple[Integers, Integers]:
-        """Table of each coded symbol in the order of the stream; and what symbols stand for.
-
-        The latter in sixteenths of a step, shape (channels, positions).
-        """
         ...
 
     def read(self, stream: StreamDecoder, index: Integers, coded: Mask) -> Integers:
@@ -53,19 +51,16 @@ class Scalar:
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
 
-    def choose(self, residual: npt.NDArray[np.float32], index: Integers, coded: Mask) -> Integers:
+    def choose(self, residual: npt.NDArray[np.float32], index: Integers, coded: Mask) -> Choice:
         """The cheapest of three for each."""
-        symbols = np.zeros(residual.shape, np.int64)
-        symbols[coded] = choose(residual[coded], index[coded], self.tables)
-        return symbols
+        rows, values = index[coded], np.zeros(residual.shape, np.int64)
+        symbols = choose(residual[coded], rows, self.tables)
+        values[coded] = MEAN_STEPS * symbols
+        return symbols, rows, values
 
     def in_order(self, values: npt.NDArray[Any], coded: Mask) -> npt.NDArray[Any]:
         """Channel by channel."""
         return np.asarray(values[coded])
-
-    def settle(self, symbols: Integers, index: Integers, coded: Mask) -> tuple[Integers, Integers]:
-        """The table of the scale, and whole steps."""
-        return np.asarray(index[coded]), symbols * MEAN_STEPS
 
     def read(self, stream: StreamDecoder, index: Integers, coded: Mask) -> Integers:
         """All at once."""

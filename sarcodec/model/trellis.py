@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec.model import loops
+from sarcodec.model.quantise import Choice
 from sarcodec.model.rans import StreamDecoder
 from sarcodec.model.tables import WIDEST, Tables
 
@@ -49,22 +50,18 @@ class Trellis:
         self.tables, self.shrink = tables, shrink.astype(np.int64)
         self._prices = np.float32(RATE_WEIGHT) * tables.bits[:, WIDEST + 1 :]
 
-    def choose(self, residual: Floats, index: Integers, coded: Mask) -> Integers:
+    def choose(self, residual: Floats, index: Integers, coded: Mask) -> Choice:
         """Symbols on the path of least squared error + RATE_WEIGHT * bits."""
-        in_order = self.in_order
-        found = loops.choose(in_order(residual, coded), in_order(index, coded), self.shrink, self._prices)
-        return _put(found, coded)
+        scales = self.in_order(index, coded)
+        symbols = loops.choose(self.in_order(residual, coded), scales, self.shrink, self._prices)
+        rows, values = loops.follow(symbols, scales, self.shrink)
+        return symbols, rows, _put(values, coded)
 
     def in_order(self, values: npt.NDArray[Any], coded: Mask) -> npt.NDArray[Any]:
         """Position by position, all channels of one before the next."""
-        return np.asarray(values.T[coded.T])
-
-    def settle(self, symbols: Integers, index: Integers, coded: Mask) -> tuple[Integers, Integers]:
-        """Tables and values, once it is known which quantiser each symbol belongs to."""
-        rows, values = np.empty((2, np.count_nonzero(coded)), np.int64)
-        in_order = self.in_order
-        loops.follow(in_order(symbols, coded), in_order(index, coded), self.shrink, rows, values)
-        return rows, _put(values, coded)
+        out = np.empty(np.count_nonzero(coded), values.dtype)
+        loops.gather(np.ascontiguousarray(values), np.ascontiguousarray(coded), out)
+        return out
 
     def read(self, stream: StreamDecoder, index: Integers, coded: Mask) -> Integers:
         """One after the other: a table depends on the symbols before."""
@@ -77,5 +74,5 @@ class Trellis:
 def _put(values: Integers, coded: Mask) -> Integers:
     """What :meth:`Trellis.in_order` came from, 0 where not coded."""
     out = np.zeros(coded.shape, np.int64)
-    out.T[coded.T] = values
+    loops.scatter(values, np.ascontiguousarray(coded), out)
     return out
