@@ -245,3 +245,13 @@ def test_a_library_that_multiplies_roughly_is_found_out(monkeypatch: pytest.Monk
     monkeypatch.setattr(torch.nn.functional, "conv2d", rough)
     assert not integer.float32_is_exact()
     integer._tried.cache_clear()
+
+
+def test_settings_that_torch_will_not_be_asked_about_are_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It refuses to name its precision where newer and older settings were both used."""
+
+    def refuse() -> str:
+        raise RuntimeError("mix of the legacy and new APIs")
+
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", refuse)
+    assert integer.float32_is_exact()

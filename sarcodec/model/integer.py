@@ -102,7 +102,12 @@ def float32_is_exact() -> bool:
     transforms its input. Tried once for each state of torch's settings.
     """
     convolutions = getattr(torch.backends.mkldnn, "conv", None)  # newer versions of torch alone
-    return _tried(torch.get_float32_matmul_precision(), getattr(convolutions, "fp32_precision", None))
+    settings = [getattr(place, "fp32_precision", None) for place in (torch.backends, convolutions)]
+    try:
+        settings.append(torch.get_float32_matmul_precision())
+    except RuntimeError:  # these versions do not answer where the newer settings were used
+        settings.append(None)
+    return _tried(*settings)
 
 
 @cache

@@ -69,7 +69,7 @@ class Image:
         out = uv(self.width) + uv(self.height) + uv(self.bands)
         out += bytes([self.dtype, self.scale, self.quantity, self.meaning]) + uv(self.tile_units)
         out += bytes([self.quantiser]) + uv(len(self.groups)) + b"".join(map(uv, self.groups))
-        return out + bytes([len(self.layers)]) + b"".join(layer(k, n) for k, n in self.layers)
+        return out + bytes([len(self.layers) % 256]) + b"".join(layer(k, n) for k, n in self.layers)
 
     @property
     def tiles(self) -> int:
