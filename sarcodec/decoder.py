@@ -175,7 +175,9 @@ class Decoder:
         try:
             if not any(layers):
                 return self._silent(band, size)
-            y_hat = self._coders[band].decode(tuple(layers), size)
+            first = self.header.first_of(band)
+            beside = None if first == band else partial(self.latents, (first, row, col))
+            y_hat = self._coders[band].decode(tuple(layers), size, beside)
         except FormatError as error:
             raise named(error, place) from error
         return y_hat.astype(np.int32)

@@ -20,6 +20,7 @@ from sarcodec.errors import InputError, WriteError
 from sarcodec.limits import DEFAULT, Limits
 from sarcodec.measuring import Coded, with_measured
 from sarcodec.metadata import pack_geo, pack_text
+from sarcodec.model.entropy import Coded as CodedLatents
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
 from sarcodec.model.runtime import one_thread
@@ -28,9 +29,13 @@ from sarcodec.scan import BandScan, Source, scale_of, scan_band
 from sarcodec.tile import analyse_tile
 from sarcodec.types import NO_SIDES, Quantity, Scale, SideWish, TileGrid
 
+LARGEST_GROUP = 4
+"""Bands that the first of them predicts: polarisations, and not the dates of a stack."""
 TILE_SIDE = 1024
 """Pixels: large enough that a tile's 30 bytes of overhead vanish, small enough to decode a window fast."""
 
+Known = dict[int, CodedLatents | None]
+"""What bands of a tile were coded as, None where one has no data there."""
 Tick = Callable[[str, int, int], None]
 """Progress: stage, steps done, steps in all."""
 
@@ -116,6 +121,11 @@ class Scene:
     sides: SideWish = NO_SIDES
 
     @property
+    def groups(self) -> tuple[int, ...]:
+        """Bands of each group, as a header has them: a few bands are one scene's, and predict each other."""
+        return (len(self.scans),) if 1 < len(self.scans) <= LARGEST_GROUP else ()
+
+    @property
     def pixels(self) -> int:
         """Pixels of all bands together: what bpp is counted over."""
         return self.grid.width * self.grid.height * len(self.scans)
@@ -198,6 +208,7 @@ def header_of(scene: Scene, model: Model, level: int) -> Header:
         model=ModelRef(model.id, model.entropy_digest, model.synthesis_digest),
         quantity=scene.quantity,
         quantiser=Quantiser(model.shape.quantiser),
+        groups=scene.groups,
         tile_side=scene.grid.side,
         geo=pack_geo(meta),
         text=pack_text(meta, scene.limits),
@@ -237,15 +248,54 @@ def _coded(latents: Latents, model: Model, level: int, jobs: int) -> Generator[C
     """Records of what the model codes; with the decoded latents where pixels are to be measured."""
     scene, coder = latents.scene, LatentCoder(model, level)
 
-    def work(place: tuple[int, tuple[int, int]]) -> Coded:
-        tile = latents.fetch(*place)
-        if not tile.y.size:
-            return place, BandRecord(tile.mask, (b"",) * len(model.layers)), None
-        coded = coder.encode(tile.y)
-        decoded = coded.y_hat.astype(np.int32) if scene.sides.any else None
-        return place, BandRecord(tile.mask, coded.layers), decoded
+    def work(at: tuple[int, int]) -> list[Coded]:
+        out: list[Coded] = []
+        known: Known = {}
+        for band in range(len(scene.scans)):
+            tile = latents.fetch(band, at)
+            coded = code(latents, coder, (band, at), known, tile=tile)
+            layers = (b"",) * len(model.layers) if coded is None else coded.layers
+            decoded = coded.y_hat.astype(np.int32) if scene.sides.any and coded is not None else None
+            out.append(((band, at), BandRecord(tile.mask, layers), decoded))
+        return out
 
-    return ordered_map(work, scene.places, jobs, one_thread)
+    tiles = [at for band, at in scene.places if band == 0]
+    with closing(ordered_map(work, tiles, jobs, one_thread)) as made:
+        for records in made:
+            yield from records
+
+
+def code(
+    latents: Latents,
+    coder: LatentCoder,
+    place: tuple[int, tuple[int, int]],
+    known: Known | None = None,
+    *,
+    tile: Tile | None = None,
+    dry: bool = False,
+) -> CodedLatents | None:
+    """Code a band of a tile, predicted from the band that its group starts with; None where it has no data.
+
+    Parameters
+    ----------
+    known : dict, optional
+        What bands of this tile were coded as; gets this one too.
+    tile : Tile, optional
+        That of the place, where it is at hand.
+    dry : bool
+        See :meth:`LatentCoder.encode`.
+    """
+    (band, at), known = place, {} if known is None else known
+    tile = tile or latents.fetch(band, at)
+    first, beside = 0 if band < sum(latents.scene.groups) else band, None
+    if not tile.y.size:
+        known[band] = None
+        return None
+    if first != band:
+        base = known[first] if first in known else code(latents, coder, (first, at), known, dry=True)
+        beside = np.zeros(tile.y.shape, np.int64) if base is None else base.y_hat
+    coded = known[band] = coder.encode(tile.y, beside=beside, dry=dry)
+    return coded
 
 
 def encode_to(path: Path, latents: Latents, model: Model, level: int, jobs: int, tick: Tick) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec import gain, targets, texture
-from sarcodec.encoder import Latents, Scene, Tick, header_of, write
+from sarcodec.encoder import Latents, Scene, Tick, code, header_of, write
 from sarcodec.errors import UsageError
 from sarcodec.model.entropy import SEGMENT_BYTES, LatentCoder
 from sarcodec.model.modelfile import Model
@@ -135,7 +135,8 @@ class Search:
         coder, scene = LatentCoder(self.model, level), self.latents.scene
 
         def work(place: Place) -> tuple[float, int]:
-            coded = coder.encode(self.latents.fetch(*place).y, dry=True)
+            coded = code(self.latents, coder, place, dry=True)
+            assert coded is not None  # of tiles that hold data
             return coded.bits / 8 + SEGMENT_BYTES * coded.used, scene.valid_pixels(place)
 
         # Real sizes correct this estimate, so half of a large sample will do, as long as no band drops out.
@@ -147,9 +148,10 @@ class Search:
 
         def work(place: Place) -> tuple[float, int]:
             band, at = place
-            y_hat = coder.encode(self.latents.fetch(*place).y, dry=True).y_hat
+            coded = code(self.latents, coder, place, dry=True)
+            assert coded is not None
             window, scan = scene.grid.window(*at), scene.scans[band]
-            x = self.model.synthesise(y_hat, level)[: window.height, : window.width]
+            x = self.model.synthesise(coded.y_hat, level)[: window.height, : window.width]
             decoded = x * np.float32(scan.unit_db(self.model.unit_db)) + np.float32(scan.mean_db)
             values = scene.source.read(band + 1, window)
             valid = (scan.palette.class_map(values) == 0) & _inside(scene.grid, at, self.model)

@@ -38,6 +38,8 @@ class Header:
     tile_side: int = 1024
     """Pixels, a multiple of 256."""
     quantiser: Quantiser = Quantiser.SCALAR
+    groups: tuple[int, ...] = ()
+    """Bands of each group, of which the first predicts the others; () where all bands are on their own."""
     geo: bytes = b""
     """GEO chunk as it stands; `sarcodec.metadata` reads it."""
     text: bytes = b""
@@ -47,6 +49,15 @@ class Header:
     def grid(self) -> TileGrid:
         """The tiles of each band."""
         return TileGrid(self.width, self.height, self.tile_side)
+
+    def first_of(self, band: int) -> int:
+        """The band that predicts this one, itself where none does."""
+        first = 0
+        for size in self.groups:
+            if band < first + size:
+                return first
+            first += size
+        return band
 
     def side_layer(self, kind: LayerKind) -> int | None:
         """Number of a layer of this kind that pixels can be decoded without, None where there is none.
@@ -140,7 +151,8 @@ def _pack_image(header: Header) -> bytes:
     out = b"".join(layout.pack_uv(size) for size in (header.width, header.height, len(header.bands)))
     out += bytes(codes) + layout.pack_uv(header.tile_side // layout.TILE_UNIT)
     out += bytes([layout.code_of(layout.QUANTISERS, header.quantiser)])
-    out += layout.pack_uv(len(header.bands)) + bytes([1] * len(header.bands)) + bytes([len(header.layers)])
+    groups = header.groups or (1,) * len(header.bands)
+    out += b"".join(layout.pack_uv(number) for number in (len(groups), *groups)) + bytes([len(header.layers)])
     return out + b"".join(layer.to_bytes() for layer in header.layers)
 
 
@@ -157,6 +169,7 @@ class _Image:
     meaning: Meaning
     tile_side: int
     quantiser: Quantiser
+    groups: tuple[int, ...]
     layers: tuple[Layer, ...]
 
 
@@ -170,17 +183,14 @@ def _unpack_image(data: bytes, limits: lim.Limits) -> _Image:
     meaning = layout.value_of(layout.MEANINGS, cursor.u8("meaning"), "meaning")
     tile_side = cursor.uv("tile side") * layout.TILE_UNIT
     quantiser = layout.value_of(layout.QUANTISERS, cursor.u8("quantiser"), "quantiser")
-    groups = lim.check("number of band groups", cursor.uv("band groups"), limits.bands)
-    sizes = [cursor.uv("bands of a group") for _ in range(groups)]
+    count = lim.check("number of band groups", cursor.uv("band groups"), limits.bands)
+    sizes = [cursor.uv("bands of a group") for _ in range(count)]
     if sum(sizes) != bands or 0 in sizes:
         raise FormatError(f"header chunk IMAG: groups of {sizes} bands do not make {bands} bands")
-    if max(sizes, default=1) > 1:
-        raise UnsupportedError(
-            f"bands coded jointly in groups of {sizes} are not supported", hint=layout.NEWER
-        )
+    groups = tuple(sizes) if max(sizes, default=1) > 1 else ()
     layers = tuple(Layer.read(cursor) for _ in range(cursor.u8("layer count")))
     cursor.end()
-    return _Image(width, height, bands, dtype, scale, quantity, meaning, tile_side, quantiser, layers)
+    return _Image(width, height, bands, dtype, scale, quantity, meaning, tile_side, quantiser, groups, layers)
 
 
 def _chunks(body: bytes) -> Iterator[tuple[Chunk, bytes]]:
@@ -227,6 +237,7 @@ def _parse(body: bytes, limits: lim.Limits) -> Header:
         meaning=image.meaning,
         tile_side=image.tile_side,
         quantiser=image.quantiser,
+        groups=image.groups,
         geo=extra.get(Chunk.GEO, b""),
         text=extra.get(Chunk.TEXT, b""),
     )
@@ -258,4 +269,9 @@ def _check(header: Header, limits: lim.Limits) -> None:
         layer.check()
     for number, band in enumerate(header.bands, start=1):
         band.check(f"band {number}", header.dtype, limits)
+    if header.groups and (max(header.groups) < 2 or sum(header.groups) != len(header.bands)):
+        raise FormatError(f"groups of {header.groups} bands do not make {len(header.bands)} bands")
+    for number, band in enumerate(header.bands):
+        if band.level != header.bands[header.first_of(number)].level:
+            raise FormatError(f"band {number + 1} has another rate level than the band that predicts it")
     header.model.check()

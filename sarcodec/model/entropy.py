@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from sarcodec.errors import ChecksumError, InputError
 from sarcodec.limits import DEFAULT
+from sarcodec.model import between
 from sarcodec.model.hyper import HYPER_STRIDE
 from sarcodec.model.levels import STEPS
 from sarcodec.model.rans import StreamDecoder, StreamEncoder
@@ -61,13 +62,22 @@ class _Group:
 class LatentCoder(Walk):
     """Codes tiles of latents at one rate level, see :class:`sarcodec.model.walk.Walk`."""
 
-    def encode(self, y: npt.NDArray[Any], *, dry: bool = False, observe: Observer | None = None) -> Coded:
+    def encode(
+        self,
+        y: npt.NDArray[Any],
+        *,
+        beside: Integers | None = None,
+        dry: bool = False,
+        observe: Observer | None = None,
+    ) -> Coded:
         """Quantise and code latents.
 
         Parameters
         ----------
         y : float32 array, shape (channels, h, w)
             Output of g_a for one tile.
+        beside : int64 array, same shape
+            Decoded latents of the band that this one is predicted from, if it is.
         dry : bool
             Leave out the coding: layers are empty, bits are what they would cost.
         observe : callable, optional
@@ -86,18 +96,30 @@ class LatentCoder(Walk):
                 f"a latent of {float(np.abs(scaled).max()):.3g} quantiser steps cannot be coded",
                 hint="Use a lower quality, or check the scene for absurd values.",
             )
-        scaled, z_symbols = scaled.astype(np.float32), self.hyper_symbols(y)
+        scaled, head = scaled.astype(np.float32), b""
+        weights, predicted = np.empty(0, np.int64), np.empty((0, *y.shape[1:]), np.int64)
+        if beside is not None:
+            weights = between.choose(scaled, beside)
+            predicted, head = between.predicted(weights, beside), between.pack(weights)
+            scaled[: len(weights)] -= (predicted / MEAN_STEPS).astype(np.float32)
+            y = (scaled / self.steps[:, None, None]).astype(np.float32)
+        z_symbols = self.hyper_symbols(y)
         groups, y_hat = self._chosen(scaled, z_symbols)
         if observe is not None:
             for group in groups:
                 observe(group.rows, group.symbols, group.residual())
-        bits = float(self.z_tables.cost(z_symbols[self.z_coded], self.z_index(z_symbols.shape)).sum())
+        bits = 8 * len(head) + float(
+            self.z_tables.cost(z_symbols[self.z_coded], self.z_index(z_symbols.shape)).sum()
+        )
         bits += sum(float(self.rule.tables.cost(group.symbols, group.rows).sum()) for group in groups)
         layers = [b""] * len(self.model.layers)
-        used = {group.layer for group in groups if group.symbols.any()} | ({0} if z_symbols.any() else set())
+        used = {group.layer for group in groups if group.symbols.any()}
+        used |= {0} if z_symbols.any() or weights.size else set()
         for layer in used if not dry else ():
             own = [group for group in groups if group.layer == layer]
-            layers[layer] = self.layer_digest(layer, z_symbols, y_hat) + self._stream(layer, own, z_symbols)
+            layers[layer] = self.layer_digest(layer, z_symbols, y_hat)
+            layers[layer] += (b"" if layer else head) + self._stream(layer, own, z_symbols)
+        y_hat[: len(weights)] += predicted
         return Coded(tuple(layers), y_hat, bits, len(used))
 
     def _chosen(
@@ -161,12 +183,18 @@ class LatentCoder(Walk):
 
         return source
 
-    def decode(self, layers: tuple[bytes, ...], size: tuple[int, int]) -> npt.NDArray[Any]:
+    def decode(
+        self,
+        layers: tuple[bytes, ...],
+        size: tuple[int, int],
+        beside: Callable[[], npt.NDArray[Any]] | None = None,
+    ) -> npt.NDArray[Any]:
         """Decoded latents, int64, shape (channels, h, w), in sixteenths of a quantiser step.
 
         A layer given as ``b""`` has all symbols zero: its latents are their predicted means, with a trellis
         0 in any layer but the base.
         Of fewer layers than the model has, only the latents of those are decoded: none depends on later ones.
+        `beside` gives the decoded latents of the band that this one is predicted from, if it is.
 
         Raises
         ------
@@ -177,7 +205,10 @@ class LatentCoder(Walk):
         """
         h, w = size
         z_shape = (self.shape.hyper, -(-h // HYPER_STRIDE), -(-w // HYPER_STRIDE))
-        streams = [StreamDecoder(layer[DIGEST_BYTES:]) if layer else None for layer in layers]
+        bodies, weights = [layer[DIGEST_BYTES:] for layer in layers], np.empty(0, np.int64)
+        if beside is not None and layers[0]:
+            weights, bodies[0] = between.unpack(bodies[0], sum(self.model.layers))
+        streams = [StreamDecoder(body) if layer else None for layer, body in zip(layers, bodies, strict=True)]
         z_symbols = np.zeros(z_shape, dtype=np.int64)
         if streams[0] is not None:
             index = self.z_index(z_shape)
@@ -194,6 +225,9 @@ class LatentCoder(Walk):
         for layer, stored in enumerate(layers):
             if stored and stored[:DIGEST_BYTES] != self.layer_digest(layer, z_symbols, y_hat):
                 raise ChecksumError(f"the latents of layer {layer} are not those the encoder had")
+        if beside is not None and weights.size:
+            predicted = between.predicted(weights[: len(y_hat)], beside())
+            y_hat[: len(predicted)] += predicted
         return y_hat
 
     def hyper_symbols(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:

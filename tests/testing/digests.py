@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from sarcodec.bitstream import layout
 from sarcodec.errors import SarcError
 from sarcodec.model.entropy import DIGEST_BYTES, LatentCoder
@@ -34,10 +36,13 @@ class _Witness(LatentCoder):
         self.seen[layer] = super().layer_digest(layer, z_symbols, y_hat)
         return _Any()
 
-    def digests(self, layers: tuple[bytes, ...], size: tuple[int, int]) -> dict[int, bytes]:
-        """Digests of what the layers decode to."""
+    def digests(
+        self, layers: tuple[bytes, ...], size: tuple[int, int], *, predicted: bool
+    ) -> dict[int, bytes]:
+        """Digests of what the layers decode to, before anything is predicted from another band."""
         self.seen: dict[int, bytes] = {}
-        self.decode(layers, size)
+        nothing = np.zeros((sum(self.model.layers), *size), np.int64)
+        self.decode(layers, size, (lambda: nothing) if predicted else None)
         return self.seen
 
 
@@ -63,7 +68,8 @@ def with_digests(data: bytes, model: Model) -> bytes:
             ]
         coder = coders.setdefault(band, _Witness(model, header.bands[band].level))
         try:
-            digests = coder.digests(tuple(layers), (window.height, window.width))
+            predicted = header.first_of(band) != band
+            digests = coder.digests(tuple(layers), (window.height, window.width), predicted=predicted)
         except SarcError:
             continue
         for place in places:
