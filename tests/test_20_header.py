@@ -222,11 +222,29 @@ def test_a_header_with_one_fault_is_refused(data: bytes, error: type[SarcError])
     assert type(caught.value) is error
 
 
-def test_joint_coding_of_two_bands_is_refused_as_unsupported() -> None:
-    image = IMAG[:4] + b"\x02" + IMAG[5:11] + b"\x01\x02" + IMAG[13:]
-    body = chunk(1, image) + chunk(2, BAND) * 2 + chunk(3, MODL)
-    with pytest.raises(UnsupportedError, match="jointly"):
-        Header.from_bytes(sealed(body))
+def test_bands_of_a_group_have_one_level() -> None:
+    image = IMAG[:4] + b"\x03" + IMAG[5:11] + b"\x02\x01\x02" + IMAG[13:]
+    bands = [BAND, BAND, BAND]
+    body = chunk(1, image) + b"".join(chunk(2, band) for band in bands) + chunk(3, MODL)
+    header = Header.from_bytes(sealed(body))
+    assert header.groups == (1, 2)
+    assert [header.first_of(band) for band in range(3)] == [0, 1, 1]
+    assert header.to_bytes() == sealed(body)
+    other = BAND[:4] + struct.pack("<H", 1235) + BAND[6:]
+    for place, right in ((0, True), (1, False), (2, False)):
+        bands = [other if place == band else BAND for band in range(3)]
+        body = chunk(1, image) + b"".join(chunk(2, band) for band in bands) + chunk(3, MODL)
+        if right:
+            assert Header.from_bytes(sealed(body)).groups == (1, 2)
+        else:
+            with pytest.raises(FormatError, match="another rate level"):
+                Header.from_bytes(sealed(body))
+
+
+@pytest.mark.parametrize("groups", [(2,), (1, 1, 1), (3, 1), (0, 3)])
+def test_groups_that_are_not_those_of_the_bands_are_not_written(groups: tuple[int, ...]) -> None:
+    with pytest.raises(FormatError, match="groups of"):
+        simple(bands=simple().bands * 3, groups=groups).to_bytes()
 
 
 def test_unknown_skippable_chunks_are_left_out_wherever_they_stand() -> None:

@@ -100,7 +100,9 @@ def without_checksums() -> Any:
 def test_a_decoder_that_checks_nothing_would_be_noticed(subject: Subject) -> None:
     """The judge itself: without checksums and digests, flipped bits are called silent errors."""
 
-    def careless(self: LatentCoder, layers: tuple[bytes, ...], size: tuple[int, int]) -> Array:
+    def careless(
+        self: LatentCoder, layers: tuple[bytes, ...], size: tuple[int, int], beside: object = None
+    ) -> Array:
         seed = sum(map(sum, layers))
         noise: Array = np.random.default_rng(seed).integers(-99, 99, (self.shape.channels, *size))
         return noise

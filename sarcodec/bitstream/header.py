@@ -269,9 +269,15 @@ def _check(header: Header, limits: lim.Limits) -> None:
         layer.check()
     for number, band in enumerate(header.bands, start=1):
         band.check(f"band {number}", header.dtype, limits)
-    if header.groups and (max(header.groups) < 2 or sum(header.groups) != len(header.bands)):
-        raise FormatError(f"groups of {header.groups} bands do not make {len(header.bands)} bands")
+    _check_groups(header)
+    header.model.check()
+
+
+def _check_groups(header: Header) -> None:
+    """Groups are those of the bands, and the bands of one have one rate level."""
+    groups = header.groups
+    if groups and (min(groups) < 1 or max(groups) < 2 or sum(groups) != len(header.bands)):
+        raise FormatError(f"groups of {groups} bands do not make {len(header.bands)} bands")
     for number, band in enumerate(header.bands):
         if band.level != header.bands[header.first_of(number)].level:
             raise FormatError(f"band {number + 1} has another rate level than the band that predicts it")
-    header.model.check()

@@ -154,11 +154,12 @@ def _bands(header: Header, meta: RasterMeta) -> list[dict[str, Any]]:
             "offset_db": band.offset,
             "unit_db": band.unit,
             "level": band.level,
+            "predicted_from": None if header.first_of(number) == number else header.first_of(number) + 1,
             "valid_min": band.vmin,
             "valid_max": band.vmax,
             "invalid_values": np.array(band.palette, f"u{native.itemsize}").view(native).tolist(),
         }
-        for band, described in zip(header.bands, meta.bands, strict=True)
+        for number, (band, described) in enumerate(zip(header.bands, meta.bands, strict=True))
     ]
 
 
@@ -199,7 +200,8 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         invalid = ", ".join(f"{value:g}" for value in band["invalid_values"]) or "none"
         name = f"{band['description']}, " if band["description"] else ""
         span = f"{band['valid_min']:g} to {band['valid_max']:g}, mean {band['offset_db']:.2f} dB"
-        value = f"{name}{span}, level {band['level']}, invalid values: {invalid}"
+        origin = f", predicted from band {band['predicted_from']}" if band["predicted_from"] else ""
+        value = f"{name}{span}, level {band['level']}{origin}, invalid values: {invalid}"
         rows.append((f"band {number}", value))
         rows += [("", _masked(area)) for area in band["masked"]]
     for number, layer in enumerate(facts["layers"]):

@@ -93,7 +93,7 @@ FAULTS: dict[str, Make] = {
     "bands-65": _many_bands(65),
     "bands-4-billion": _set("image", bands=2**32 - 1),
     "groups-do-not-add-up": _set("image", groups=[1, 1]),
-    "group-of-two-bands": spoiled(lambda parts: setattr(parts.image, "groups", [2]), "two_bands"),
+    "group-of-two-levels": spoiled(lambda parts: setattr(parts.bands[1], "level", 1), "predicted_bands"),
     "groups-4-billion": _image_data(lambda data: data[:9] + uv(2**32 - 1) + data[10:]),
     "dtype-unknown": _set("image", dtype=8),
     "scale-unknown": _set("image", scale=4),

@@ -17,6 +17,16 @@ def _first(change: Callable[[Part], object], name: str = "uint16_border") -> Mak
     return spoiled(lambda parts: change(parts.records[0][0]), name)
 
 
+def _second(change: Callable[[bytes], bytes]) -> Make:
+    """A maker: the base layer of a band that another one predicts, changed."""
+
+    def work(parts: Raw) -> None:
+        layers = parts.records[0][1].layers
+        layers[0] = change(layers[0])
+
+    return spoiled(work, "predicted_bands")
+
+
 def _stream(body: bytes) -> Make:
     """A maker: the base layer has this body, digest and stream."""
     return _first(lambda part: part.layers.__setitem__(0, body))
@@ -121,6 +131,12 @@ FAULTS: dict[str, Make] = {
     "segment-length-of-33-bits": _lengths([2**32, 0, 0], bytes(20)),
     "quality-offset-unknown": _quality(-3, empty=False),
     "quality-offset-of-nothing": _quality(5, empty=True),
+    "weights-cut": _second(lambda body: body[:4] + b"\x80" + body[5:]),
+    "weights-129": _second(lambda body: body[:4] + b"\x81" + body[5:]),
+    "weights-end-with-0": _second(
+        lambda body: body[:4] + bytes([body[4] + 2, *body[5 : 5 + (body[4] + 1) // 2], 0])
+    ),
+    "weights-beyond-channels": _second(lambda body: body[:4] + b"\x19" + b"\x11" * 12 + b"\x01" + body[5:]),
     "layers-swapped": spoiled(_swap_layers),
     "layer-of-3-bytes": _stream(bytes(3)),
     "layer-without-stream": _cut_stream(0),

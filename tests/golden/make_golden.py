@@ -97,6 +97,23 @@ def two_bands() -> Case:
     return cube, meta_of(cube, nodata=0, bands=bands), 50, None, Quantity.UNKNOWN
 
 
+def predicted_bands() -> Case:
+    """Two polarisations of one ground, each under speckle of its own; a part has nothing to predict from."""
+    ground = power(90, 80, 21)
+    smooth = np.array(
+        [
+            [ground[i // 8 * 8 : i // 8 * 8 + 8, j // 8 * 8 : j // 8 * 8 + 8].mean() for j in range(80)]
+            for i in range(90)
+        ]
+    )
+    rng = np.random.default_rng(22)
+    cube = np.stack([smooth * rng.gamma(4.0, 0.25, smooth.shape) * part for part in (1.0, 0.2)]).astype(
+        np.float32
+    )
+    cube[0, :12] = np.nan
+    return cube, meta_of(cube, nodata=np.nan), 45, Scale.POWER, Quantity.SIGMA0
+
+
 def gcps() -> Case:
     cube = dn(40, 100, 9).astype(np.uint16)[None]
     points = tuple(
@@ -158,6 +175,7 @@ CASES: tuple[Callable[[], Case], ...] = (
     float32_power,
     float64,
     two_bands,
+    predicted_bands,
     gcps,
     one_pixel,
     ragged,

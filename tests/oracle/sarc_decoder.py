@@ -124,6 +124,8 @@ class Header:
     side: int = 256
     quantiser: int = 0
     layers: list[tuple[int, int]] = field(default_factory=list)
+    first: list[int] = field(default_factory=list)
+    """Of each band, the first one of its group."""
     bands: list[Band] = field(default_factory=list)
     entropy_digest: bytes = b""
     synthesis_digest: bytes = b""
@@ -188,7 +190,9 @@ def _image(data: Cursor, header: Header) -> int:
     header.side = 256 * data.uv()
     header.quantiser = data.one("B")
     require(header.side and header.quantiser < 2, "quantiser")
-    require([data.uv() for _ in range(data.uv())] == [1] * bands, "band groups")
+    groups = [data.uv() for _ in range(data.uv())]
+    require(all(groups) and sum(groups) == bands, "band groups")
+    header.first = [sum(groups[:n]) for n, size in enumerate(groups) for _ in range(size)]
     header.layers = [_layer(data) for _ in range(data.one("B"))]
     require(header.layers and header.layers[0][0] == 0, "base layer")
     require(all(kind & 128 or kind in {0, 1} for kind, _ in header.layers), "critical layer")
@@ -662,6 +666,15 @@ def read_trellis(stream: RansDecoder, tables: Tables, index: Array, active: Arra
     return values
 
 
+def read_weights(body: bytes) -> tuple[Array, bytes]:
+    """Weights of the group's first band, and the body of layer 0 without them."""
+    count, end = body[4], 5 + (body[4] + 1) // 2
+    weights = np.array([half for byte in body[5:end] for half in (byte % 16, byte // 16)], np.int64)
+    require(len(body) >= end and count <= 128 and not weights[count:].any(), "weights")
+    require(not count or weights[count - 1], "a last weight of 0")
+    return weights[:count], body[:4] + body[end:]
+
+
 def read_latents(model: Model, level: int, layers: list[bytes], size: tuple[int, int]) -> Array:
     """Decoded latents of one tile, (channels, h, w), in sixteenths of a quantiser step."""
     height, width = size
@@ -951,7 +964,13 @@ def decode(
             bodies = [record[number][1 + n] for n in critical]
             bodies += [b"" for _ in model.layers[len(bodies) :]]
             bodies = [bodies[0], *(b"" for _ in bodies[1:])] if base_only else bodies
+            first, weights = header.first[number], np.zeros(0, np.int64)
+            require(band.level == header.bands[first].level, "rate levels of a group")
+            if first != number and bodies[0]:
+                weights, bodies[0] = read_weights(bodies[0])
             part = read_latents(model, band.level, bodies, (-(-extent[0] // 16), -(-extent[1] // 16)))
+            beside = out.latents[first, row, col][: len(weights)] if len(weights) else part[:0]
+            part[: len(weights)] += (weights[:, None, None] * beside + 8) >> 4
             out.latents[number, row, col] = part
             top, left = window[0].start // 16, window[1].start // 16
             y_hat[:, top : top + part.shape[1], left : left + part.shape[2]] = part

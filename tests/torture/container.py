@@ -144,7 +144,7 @@ class Raw:
             scales[head.scale.value],
             quantities[head.quantity.value],
             tile_units=head.tile_side // 256,
-            groups=[1] * len(head.bands),
+            groups=list(head.groups) or [1] * len(head.bands),
             layers=[(layer.kind + 128 * layer.skippable, layer.channels) for layer in head.layers],
         )
         bands = [

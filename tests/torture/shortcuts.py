@@ -68,7 +68,11 @@ def shortcuts() -> Iterator[None]:
         found: Model = models.get((str(path), device), lambda: load(path, device))
         return found
 
-    def decoded(self: LatentCoder, layers: tuple[bytes, ...], size: tuple[int, int]) -> Array:
+    def decoded(
+        self: LatentCoder, layers: tuple[bytes, ...], size: tuple[int, int], beside: Any = None
+    ) -> Array:
+        if beside is not None:
+            return decode(self, layers, size, beside)
         key = (id(self.model), self.level, layers, size)
         found: Array | SarcError = latents.get(key, lambda: _result(lambda: decode(self, layers, size)))
         if isinstance(found, SarcError):
