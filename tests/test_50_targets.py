@@ -150,9 +150,23 @@ def test_bytes_do_not_depend_on_the_number_of_threads() -> None:
 
 
 def test_several_bands_are_measured_by_themselves() -> None:
-    back = decode_bytes(coded(np.stack([starred(), dn((310, 530), 9)])), TOY)
-    assert np.array_equal(back[0], decode_bytes(raised(), TOY)[0])
-    assert np.array_equal(back[1], decode_bytes(coded(dn((310, 530), 9)), TOY)[0])
+    quiet, alone = dn((310, 530), 9), decode_bytes(raised(), TOY)[0]
+    back = decode_bytes(coded(np.stack([starred(), quiet])), TOY)
+    assert np.array_equal(back[0], alone)
+    stack = decode_bytes(coded(np.stack([quiet, quiet, quiet, quiet, starred()])), TOY)
+    assert np.array_equal(stack[4], alone)
+    assert np.array_equal(stack[0], decode_bytes(coded(quiet), TOY)[0])
+
+
+def test_targets_of_a_band_that_another_predicts_are_raised() -> None:
+    """They are measured on what a decoder returns of it, whatever that was made from."""
+    data = coded(np.stack([dn((310, 530), 3), starred()]))
+    alone, without = (decode_bytes(raised(), TOY, targets=on)[0].astype(float) for on in (True, False))
+    back, low = (decode_bytes(data, TOY, targets=on)[1].astype(float) for on in (True, False))
+    peaks = alone > 2 * without
+    assert peaks.any()
+    assert np.median(20 * np.log10(back[peaks] / low[peaks])) > 3
+    assert np.abs(20 * np.log10(back[peaks] / alone[peaks])).mean() < 1.5
 
 
 def test_speckle_and_nothing_at_all_take_no_bytes() -> None:

@@ -165,7 +165,18 @@ def test_several_bands_are_measured_by_themselves() -> None:
     a, b = bordered(), dn((310, 530), 9)
     both = decode_bytes(coded(np.stack([a, b]), nodata=0), TOY, unbiased=True)
     assert np.array_equal(both[0], decode_bytes(gained(), TOY, unbiased=True)[0])
-    assert np.array_equal(both[1], decode_bytes(coded(b, nodata=0), TOY, unbiased=True)[0])
+    stack = decode_bytes(coded(np.stack([a, b, b, b, b]), nodata=0), TOY, unbiased=True)
+    assert np.array_equal(stack[0], both[0])
+    assert np.array_equal(stack[4], decode_bytes(coded(b, nodata=0), TOY, unbiased=True)[0])
+
+
+def test_gains_of_a_band_that_another_predicts_are_those_of_its_decode() -> None:
+    a, b = bordered(), dn((310, 530), 9)
+    data = coded(np.stack([a, b]), nodata=0)
+    for band, source in enumerate((a, b)):
+        plain, gained = (decode_bytes(data, TOY, unbiased=on)[band] for on in (False, True))
+        errors = [np.abs(cell_gains(source, decoded, Scale.DN, 64)).mean() for decoded in (plain, gained)]
+        assert errors[1] < 0.1 < errors[0]
 
 
 def test_a_raster_without_data_has_gains_of_no_bytes() -> None:
