@@ -112,6 +112,7 @@ class LatentCoder(Walk):
             self.z_tables.cost(z_symbols[self.z_coded], self.z_index(z_symbols.shape)).sum()
         )
         bits += sum(float(self.rule.tables.cost(group.symbols, group.rows).sum()) for group in groups)
+        y_hat[: len(weights)] += predicted
         layers = [b""] * len(self.model.layers)
         used = {group.layer for group in groups if group.symbols.any()}
         used |= {0} if z_symbols.any() or weights.size else set()
@@ -119,7 +120,6 @@ class LatentCoder(Walk):
             own = [group for group in groups if group.layer == layer]
             layers[layer] = self.layer_digest(layer, z_symbols, y_hat)
             layers[layer] += (b"" if layer else head) + self._stream(layer, own, z_symbols)
-        y_hat[: len(weights)] += predicted
         return Coded(tuple(layers), y_hat, bits, len(used))
 
     def _chosen(
@@ -222,12 +222,12 @@ class LatentCoder(Walk):
 
         absent = {n for n in self.optional if n >= len(layers) or not layers[n]}
         y_hat = self.through(z_symbols, size, source, absent, len(layers))
-        for layer, stored in enumerate(layers):
-            if stored and stored[:DIGEST_BYTES] != self.layer_digest(layer, z_symbols, y_hat):
-                raise ChecksumError(f"the latents of layer {layer} are not those the encoder had")
         if beside is not None and weights.size:
             predicted = between.predicted(weights[: len(y_hat)], beside())
             y_hat[: len(predicted)] += predicted
+        for layer, stored in enumerate(layers):
+            if stored and stored[:DIGEST_BYTES] != self.layer_digest(layer, z_symbols, y_hat):
+                raise ChecksumError(f"the latents of layer {layer} are not those the encoder had")
         return y_hat
 
     def hyper_symbols(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -675,8 +675,13 @@ def read_weights(body: bytes) -> tuple[Array, bytes]:
     return weights[:count], body[:4] + body[end:]
 
 
-def read_latents(model: Model, level: int, layers: list[bytes], size: tuple[int, int]) -> Array:
-    """Decoded latents of one tile, (channels, h, w), in sixteenths of a quantiser step."""
+def read_latents(
+    model: Model, level: int, layers: list[bytes], size: tuple[int, int], predicted: Array
+) -> Array:
+    """Decoded latents of one tile, (channels, h, w), in sixteenths of a quantiser step.
+
+    `predicted` is what the group's first band gives to the first channels.
+    """
     height, width = size
     tables, t = Tables.of(model, "y"), model.tensors
     streams = [RansDecoder(body[4:]) if body else None for body in layers]
@@ -727,6 +732,7 @@ def read_latents(model: Model, level: int, layers: list[bytes], size: tuple[int,
         seen[part] = times_power(y_hat[part], -mean_log2[part], 0, powers).clip(-CONTEXT_MAX, CONTEXT_MAX)
         start += channels
 
+    y_hat[: len(predicted)] += predicted
     for layer, (body, stream) in enumerate(zip(layers, streams, strict=True)):
         if stream is None:
             continue
@@ -968,9 +974,14 @@ def decode(
             require(band.level == header.bands[first].level, "rate levels of a group")
             if first != number and bodies[0]:
                 weights, bodies[0] = read_weights(bodies[0])
-            part = read_latents(model, band.level, bodies, (-(-extent[0] // 16), -(-extent[1] // 16)))
-            beside = out.latents[first, row, col][: len(weights)] if len(weights) else part[:0]
-            part[: len(weights)] += (weights[:, None, None] * beside + 8) >> 4
+            size = (-(-extent[0] // 16), -(-extent[1] // 16))
+            beside = (
+                out.latents[first, row, col][: len(weights)]
+                if len(weights)
+                else np.zeros((0, *size), np.int64)
+            )
+            predicted = (weights[:, None, None] * beside + 8) >> 4
+            part = read_latents(model, band.level, bodies, size, predicted)
             out.latents[number, row, col] = part
             top, left = window[0].start // 16, window[1].start // 16
             y_hat[:, top : top + part.shape[1], left : left + part.shape[2]] = part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,13 +38,12 @@ class _Witness(LatentCoder):
         return _Any()
 
     def digests(
-        self, layers: tuple[bytes, ...], size: tuple[int, int], *, predicted: bool
-    ) -> dict[int, bytes]:
-        """Digests of what the layers decode to, before anything is predicted from another band."""
+        self, layers: tuple[bytes, ...], size: tuple[int, int], beside: Callable[[], Any] | None
+    ) -> tuple[dict[int, bytes], Any]:
+        """Digests of what the layers decode to, and that."""
         self.seen: dict[int, bytes] = {}
-        nothing = np.zeros((sum(self.model.layers), *size), np.int64)
-        self.decode(layers, size, (lambda: nothing) if predicted else None)
-        return self.seen
+        y_hat = self.decode(layers, size, beside)
+        return self.seen, y_hat
 
 
 def with_digests(data: bytes, model: Model) -> bytes:
@@ -53,6 +53,7 @@ def with_digests(data: bytes, model: Model) -> bytes:
         return data
     header, out = found[0], bytearray(data)
     coders: dict[int, _Witness] = {}
+    decoded: dict[tuple[int, int], Any] = {}
     by_tile: dict[tuple[int, int], list[Place]] = {}
     for place in segments(data):
         if 0 < place.segment.number <= len(model.layers):
@@ -68,8 +69,12 @@ def with_digests(data: bytes, model: Model) -> bytes:
             ]
         coder = coders.setdefault(band, _Witness(model, header.bands[band].level))
         try:
+            size = (window.height, window.width)
+            nothing = np.zeros((sum(model.layers), *size), np.int64)
+            beside = decoded.get((tile, header.first_of(band)), nothing)
             predicted = header.first_of(band) != band
-            digests = coder.digests(tuple(layers), (window.height, window.width), predicted=predicted)
+            digests, y_hat = coder.digests(tuple(layers), size, (lambda: beside) if predicted else None)  # noqa: B023
+            decoded[tile, band] = y_hat
         except SarcError:
             continue
         for place in places:
