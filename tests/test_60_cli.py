@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from conftest import GOLDEN
 from sarcodec import api, errors, limits
 from sarcodec.bitstream.layout import FOOTER
 from sarcodec.bitstream.reader import Reader
-from sarcodec.cli import console, main, reference
+from sarcodec.cli import console, guard, main, reference
 from sarcodec.cli.guard import EXIT_CODES
 from sarcodec.io.simulated import write_scene
 from sarcodec.simulate import SceneSpec
@@ -780,3 +781,17 @@ def test_documented_json_keys_are_those_printed(run: Run, scene: Path, coded: Pa
         keys = set(document[0] if isinstance(document, list) else document)
         assert documented[command] <= keys
         assert command == "models" or keys <= documented[command]
+
+
+def test_sigterm_just_as_a_command_ends_is_its_exit_code_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes while the handler for it is about to be put back, where no `except` of the command is left."""
+
+    @contextmanager
+    def late(*, debug: bool) -> Iterator[None]:
+        yield
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(guard, "_warnings_shown", late)
+    before = signal.getsignal(signal.SIGTERM)
+    assert guard.guarded(lambda: 0, debug=False) == 143
+    assert signal.getsignal(signal.SIGTERM) == before

@@ -57,6 +57,13 @@ class TerminatedError(BaseException):
 
 def guarded(run: Callable[[], object], *, debug: bool) -> int:
     """Run a command; the exit code it ends with."""
+    try:
+        return _guarded(run, debug=debug)
+    except TerminatedError:  # just before the command, or just after it
+        return 143
+
+
+def _guarded(run: Callable[[], object], *, debug: bool) -> int:
     with ExitStack() as stack:
         stack.enter_context(_terminable())
         stack.enter_context(_warnings_shown(debug=debug))
