@@ -27,7 +27,7 @@ from sarcodec.model.runtime import one_thread
 from sarcodec.parallel import ordered_map
 from sarcodec.scan import BandScan, Source, scale_of, scan_band
 from sarcodec.tile import analyse_tile
-from sarcodec.types import NO_SIDES, Quantity, Scale, SideWish, TileGrid
+from sarcodec.types import NO_SIDES, Quantity, Scale, SideWish, TileGrid, first_of
 
 LARGEST_GROUP = 4
 """Bands that the first of them predicts: polarisations, and not the dates of a stack."""
@@ -287,7 +287,7 @@ def code(
     """
     (band, at), known = place, {} if known is None else known
     tile = tile or latents.fetch(band, at)
-    first, beside = 0 if band < sum(latents.scene.groups) else band, None
+    first, beside = first_of(latents.scene.groups, band), None
     if not tile.y.size:
         known[band] = None
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sarcodec.dataset import Tick, silent
 from sarcodec.errors import UsageError
@@ -13,6 +13,9 @@ from sarcodec.limits import DEFAULT, Limits
 from sarcodec.parallel import workers
 from sarcodec.scan import Source
 from sarcodec.types import Quantity, Scale, SideWish
+
+if TYPE_CHECKING:
+    from sarcodec.rate import Target
 
 DEFAULT_QUALITY = 50
 
@@ -59,6 +62,16 @@ class Order:
                 hint=f"Give one of {', '.join(map(str, SIDES))}.",
             )
 
+        _ = self.target  # before anything is opened
+
+    @property
+    def target(self) -> Target:
+        """The rate; raises `UsageError` where more than one is asked for, or one that cannot be."""
+        from sarcodec.rate import Target
+
+        unsaid = self.quality is self.bpp is self.rmse_db is None
+        return Target(DEFAULT_QUALITY if unsaid else self.quality, self.bpp, self.rmse_db)
+
     @property
     def sides(self) -> SideWish:
         """Layers beside the latents'."""
@@ -88,8 +101,7 @@ def carry_out(
     from sarcodec.model.runtime import pick_device, threads_kept
 
     began = time.monotonic()
-    unsaid = order.quality is order.bpp is order.rmse_db is None
-    target = rate.Target(DEFAULT_QUALITY if unsaid else order.quality, order.bpp, order.rmse_db)
+    target = order.target
     scale = None if order.scale in (None, "auto") else _member(Scale, order.scale)
     quantity = _member(Quantity, order.quantity)
     threads = workers(order.jobs)

@@ -53,6 +53,16 @@ class SideWish:
 NO_SIDES = SideWish()
 
 
+def first_of(groups: tuple[int, ...], band: int) -> int:
+    """The first band of the group that `band` is in; itself where `groups`, in bands each, end before it."""
+    first = 0
+    for size in groups:
+        if band < first + size:
+            return first
+        first += size
+    return band
+
+
 @dataclass(frozen=True)
 class Window:
     """A rectangle of pixels: what a user asks for, or what a tile covers."""

@@ -398,6 +398,14 @@ def test_decoded_latents_are_those_the_encoder_had(toy: Any, tiled: bytes) -> No
         assert np.array_equal(band_latents(dataset), LatentCoder(toy, level).encode(tile.y).y_hat)
 
 
+@pytest.mark.parametrize("target", [{"quality": 5, "bpp": 1}, {"bpp": -1.0}, {"quality": 101}])
+def test_an_impossible_rate_is_refused_before_anything_is_opened(
+    tmp_path: Path, target: dict[str, Any]
+) -> None:
+    with pytest.raises(UsageError):
+        api.encode(tmp_path / "not there.tif", tmp_path / "a.sarc", **target)
+
+
 def test_the_first_band_and_those_of_a_stack_are_coded_by_themselves() -> None:
     bands = [dn((60, 70), seed) for seed in range(18, 23)]
     alone = [decode_bytes(coded(band), TOY)[0] for band in bands]

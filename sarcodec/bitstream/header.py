@@ -13,7 +13,7 @@ from sarcodec.bitstream.cursor import Cursor
 from sarcodec.bitstream.layout import Chunk, LayerKind, Meaning, Quantiser
 from sarcodec.bitstream.parts import Band, Layer, ModelRef
 from sarcodec.errors import ChecksumError, FormatError, UnsupportedError
-from sarcodec.types import Quantity, Scale, TileGrid
+from sarcodec.types import Quantity, Scale, TileGrid, first_of
 
 __all__ = ["Band", "Header", "Layer", "ModelRef", "crc_in", "header_size"]
 
@@ -52,12 +52,7 @@ class Header:
 
     def first_of(self, band: int) -> int:
         """The band that predicts this one, itself where none does."""
-        first = 0
-        for size in self.groups:
-            if band < first + size:
-                return first
-            first += size
-        return band
+        return first_of(self.groups, band)
 
     def side_layer(self, kind: LayerKind) -> int | None:
         """Number of a layer of this kind that pixels can be decoded without, None where there is none.
