@@ -11,6 +11,8 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sarcodec.model.convolve import Conv2d
+
 PLAIN_REACH, RESIDUAL_REACH = 2, 7
 """Latents on each side that a pixel depends on: 30 and 106 pixels of kernels, in strides of 16."""
 
@@ -30,7 +32,7 @@ class PlainAnalysis(nn.Sequential):
         sizes = (1, base, 2 * base, 4 * base, channels)
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(sizes):
-            layers += [nn.Conv2d(inputs, outputs, 5, stride=2, padding=2), nn.ReLU()]
+            layers += [Conv2d(inputs, outputs, 5, stride=2, padding=2), nn.ReLU()]
         super().__init__(*layers[:-1])
 
 
@@ -62,8 +64,8 @@ class Block(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.first = Conv2d(channels, channels, 3, padding=1)
+        self.second = Conv2d(channels, channels, 3, padding=1)
         _silence(self.second)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,9 +79,9 @@ class Down(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1)
-        self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
-        self.skip = nn.Conv2d(inputs, outputs, 1)
+        self.first = Conv2d(inputs, outputs, 3, stride=2, padding=1)
+        self.second = Conv2d(outputs, outputs, 3, padding=1)
+        self.skip = Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, h, w) -> (B, outputs, h/2, w/2)."""
@@ -95,9 +97,9 @@ class Up(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(inputs, inputs, 3, padding=1)
+        self.first = Conv2d(inputs, inputs, 3, padding=1)
         self.second = nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1)
-        self.skip = nn.Conv2d(inputs, outputs, 1)
+        self.skip = Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, h, w) -> (B, outputs, 2 h, 2 w)."""
@@ -118,10 +120,10 @@ class ResidualAnalysis(nn.Sequential):
 
     def __init__(self, channels: int, base: int) -> None:
         sizes = (base, base, 2 * base, 4 * base, 8 * base)
-        layers: list[nn.Module] = [nn.Conv2d(1, base, 3, padding=1)]
+        layers: list[nn.Module] = [Conv2d(1, base, 3, padding=1)]
         for inputs, outputs in pairwise(sizes):
             layers += [Down(inputs, outputs), Block(outputs)]
-        super().__init__(*layers, nn.Conv2d(8 * base, channels, 1))
+        super().__init__(*layers, Conv2d(8 * base, channels, 1))
 
 
 class ResidualSynthesis(nn.Module):
@@ -132,10 +134,10 @@ class ResidualSynthesis(nn.Module):
     def __init__(self, channels: int, base: int) -> None:
         super().__init__()
         sizes = (8 * base, 4 * base, 2 * base, base, base)
-        layers: list[nn.Module] = [nn.Conv2d(channels, 8 * base, 1)]
+        layers: list[nn.Module] = [Conv2d(channels, 8 * base, 1)]
         for inputs, outputs in pairwise(sizes):
             layers += [Block(inputs), Up(inputs, outputs)]
-        self.net = nn.Sequential(*layers, nn.Conv2d(base, 1, 3, padding=1))
+        self.net = nn.Sequential(*layers, Conv2d(base, 1, 3, padding=1))
 
     def forward(self, y: Tensor, modulation: Tensor | None = None) -> Tensor:
         """(B, channels, h, w) -> (B, 1, 16 h, 16 w); there is nothing to modulate."""
@@ -144,7 +146,7 @@ class ResidualSynthesis(nn.Module):
         return x
 
 
-def _silence(conv: nn.Conv2d) -> None:
+def _silence(conv: Conv2d) -> None:
     nn.init.zeros_(conv.weight)
     assert conv.bias is not None
     nn.init.zeros_(conv.bias)

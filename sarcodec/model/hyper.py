@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sarcodec.model.autoencoders import PLAIN_REACH, RESIDUAL_REACH
+from sarcodec.model.convolve import Conv2d
 from sarcodec.model.integer import IntConv2d
 
 HYPER_STRIDE = 4
@@ -86,11 +87,11 @@ class HyperAnalysis(nn.Module):
         super().__init__()
         n = shape.hidden
         self.net = nn.Sequential(
-            nn.Conv2d(2 * shape.channels, n, 3, padding=1),
+            Conv2d(2 * shape.channels, n, 3, padding=1),
             nn.ReLU(),
-            nn.Conv2d(n, n, 4, stride=2, padding=1),
+            Conv2d(n, n, 4, stride=2, padding=1),
             nn.ReLU(),
-            nn.Conv2d(n, shape.hyper, 4, stride=2, padding=1),
+            Conv2d(n, shape.hyper, 4, stride=2, padding=1),
         )
 
     def forward(self, v: Tensor) -> Tensor:

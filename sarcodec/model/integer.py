@@ -10,8 +10,9 @@ from __future__ import annotations
 from functools import cache
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from sarcodec.model.convolve import convolve
 
 SHIFT = 9
 """Fraction bits of the integer weights."""
@@ -89,7 +90,7 @@ class IntConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Integers in, integers out, shape (B, outputs, H, W), dtype of `x` unless frozen in another."""
         weight, bias = self.fixed or tuple(t.to(x.dtype) for t in self.integers())
-        total = F.conv2d(x.to(weight.dtype), weight, bias, padding=self.padding)
+        total = convolve(x.to(weight.dtype), weight, bias, padding=(self.padding, self.padding))
         total = total / 2**self.shift
         y = straight_through(total, torch.floor(total + 0.5))
         return y.clamp(0, ACTIVATION_MAX) if self.relu else y
@@ -119,7 +120,8 @@ def _tried(*_settings: object) -> bool:
         x = torch.randint(0, ACTIVATION_MAX + 1, (1, inputs, side, side), generator=generator)
         w = torch.randint(-largest, largest + 1, (64, inputs, kernel, kernel), generator=generator)
         x, w = (t.contiguous(memory_format=torch.channels_last) for t in (x.double(), w.double()))
-        exact = F.conv2d(x, w, padding=kernel // 2)
-        if not torch.equal(F.conv2d(x.float(), w.float(), padding=kernel // 2).double(), exact):
+        padding = (kernel // 2, kernel // 2)
+        exact = convolve(x, w, padding=padding)
+        if not torch.equal(convolve(x.float(), w.float(), padding=padding).double(), exact):
             return False
     return True

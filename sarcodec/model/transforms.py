@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sarcodec.model.convolve import Conv2d, convolve
+
 STRIDE = 16
 """Pixels between two latents."""
 OVERLAP = STRIDE // 2
@@ -114,7 +116,7 @@ class Border(nn.Module):
         return x
 
 
-def of_latents(conv: nn.Conv2d, y: Tensor) -> Tensor:
+def of_latents(conv: Conv2d, y: Tensor) -> Tensor:
     """`conv` of latents, without the work for channels that are all zero, as the last ones often are.
 
     The sum is that of slices of channels either way, so that a window is bit for bit a crop of the whole.
@@ -122,11 +124,11 @@ def of_latents(conv: nn.Conv2d, y: Tensor) -> Tensor:
     if torch.is_grad_enabled() or y.is_meta:  # in training, or counting what is to be multiplied
         whole: Tensor = conv(y)
         return whole
-    total = F.conv2d(y[:, :SLICE], conv.weight[:, :SLICE], conv.bias)
+    total = convolve(y[:, :SLICE], conv.weight[:, :SLICE], conv.bias)
     for first in range(SLICE, y.shape[1], SLICE):
         part = slice(first, first + SLICE)
         if y[:, part].any():
-            total += F.conv2d(y[:, part], conv.weight[:, part])
+            total += convolve(y[:, part], conv.weight[:, part])
     return total
 
 
@@ -135,8 +137,8 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv3 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv1 = nn.Conv2d(channels, channels, 1)
+        self.conv3 = Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape in and out."""
@@ -160,16 +162,16 @@ class AnalysisTransform(nn.Module):
     def __init__(self, channels: int, wide: int, deep: int, wide_blocks: int, deep_blocks: int) -> None:
         super().__init__()
         self.border = Border()
-        self.lapped = nn.Conv2d(STRIDE**2, channels, 2, bias=False)
+        self.lapped = Conv2d(STRIDE**2, channels, 2, bias=False)
         self.lapped.weight.data = _quarters(lapped_basis(channels))
         self.branch = wide > 0
         if self.branch:
-            self.stem = nn.Conv2d(64, wide, 2)
+            self.stem = Conv2d(64, wide, 2)
             self.wide = nn.Sequential(*(Residual(wide) for _ in range(wide_blocks)))
-            self.down = nn.Conv2d(wide, deep, 2, stride=2)
-            self.join = nn.Conv2d(channels, deep, 1)
+            self.down = Conv2d(wide, deep, 2, stride=2)
+            self.join = Conv2d(channels, deep, 1)
             self.deep = nn.Sequential(*(Residual(deep) for _ in range(deep_blocks)))
-            self.out = nn.Conv2d(deep, channels, 1)
+            self.out = Conv2d(deep, channels, 1)
             nn.init.zeros_(self.out.weight)
             nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
 
@@ -193,17 +195,17 @@ class SynthesisTransform(nn.Module):
     ) -> None:
         super().__init__()
         self.border = Border()
-        self.lapped = nn.Conv2d(channels, STRIDE**2, 2, bias=False)
+        self.lapped = Conv2d(channels, STRIDE**2, 2, bias=False)
         quarters = _quarters(lapped_basis(channels))
         self.lapped.weight.data = quarters.permute(1, 0, 2, 3).flip(2, 3).contiguous()
         self.branch = wide > 0
         if self.branch:
-            self.join = nn.Conv2d(channels, deep, 1)
+            self.join = Conv2d(channels, deep, 1)
             self.modulate = nn.Parameter(torch.zeros(levels, 2 * deep))
             self.deep = nn.Sequential(*(Residual(deep) for _ in range(deep_blocks)))
-            self.up = nn.Conv2d(deep, 4 * wide, 1)
+            self.up = Conv2d(deep, 4 * wide, 1)
             self.wide = nn.Sequential(*(Residual(wide) for _ in range(wide_blocks)))
-            self.out = nn.Conv2d(wide, 64, 2)
+            self.out = Conv2d(wide, 64, 2)
             nn.init.zeros_(self.out.weight)
             nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
 
