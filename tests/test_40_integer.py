@@ -231,18 +231,23 @@ def test_a_frozen_layer_gives_the_same_integers_in_either_precision(
     assert torch.equal(layer(x.float()).double(), expected)
 
 
-def test_a_library_that_multiplies_roughly_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("library", "function"), [(torch.nn.functional, "conv2d"), (torch, "mkldnn_convolution")]
+)
+def test_a_library_that_multiplies_roughly_is_found_out(
+    library: Any, function: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert integer.float32_is_exact()
-    convolve = torch.nn.functional.conv2d
+    convolve = getattr(library, function)
 
-    def rough(x: Tensor, weight: Tensor, **more: Any) -> Tensor:
+    def rough(x: Tensor, weight: Tensor, *more: Any) -> Any:
         kind = x.dtype
         if kind == torch.float32:
             x, weight = (t.bfloat16().float() for t in (x, weight))
-        return convolve(x, weight, **more)
+        return convolve(x, weight, *more)
 
     integer._tried.cache_clear()
-    monkeypatch.setattr(torch.nn.functional, "conv2d", rough)
+    monkeypatch.setattr(library, function, rough)
     assert not integer.float32_is_exact()
     integer._tried.cache_clear()
 

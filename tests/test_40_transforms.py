@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from sarcodec.model.convolve import convolve
 from sarcodec.model.hyper import Shape
 from sarcodec.model.modelfile import Model
 from sarcodec.model.transforms import (
@@ -201,3 +202,26 @@ def test_the_models_own_calls_agree_with_its_transforms(toy: Model) -> None:
         ].numpy()
     assert top.shape == (48, 32)
     assert np.allclose(top, again, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_convolutions_are_those_of_double_precision_whichever_library_makes_them(
+    kernel: int, stride: int, layout: torch.memory_format
+) -> None:
+    torch.manual_seed(1)
+    x, weight, bias = torch.randn(1, 12, 18, 14), torch.randn(7, 12, kernel, kernel), torch.randn(7)
+    more = ((stride, stride), (kernel // 2, kernel // 2))
+    expected = torch.nn.functional.conv2d(x.double(), weight.double(), bias.double(), *more)
+    x, weight = (t.contiguous(memory_format=layout) for t in (x, weight))
+    with torch.inference_mode():
+        whole = convolve(x[:, :, 1:-1], weight, bias, *more)
+        assert torch.allclose(convolve(x, weight, bias, *more).double(), expected, atol=1e-5)
+    assert torch.allclose(whole, convolve(x[:, :, 1:-1], weight, bias, *more), atol=1e-5)
+
+
+def test_convolutions_can_be_differentiated() -> None:
+    weight = torch.ones(3, 2, 1, 1, requires_grad=True)
+    slope = torch.autograd.grad(convolve(torch.ones(1, 2, 4, 5), weight).sum(), weight)[0]
+    assert torch.equal(slope, torch.full_like(weight, 20))

@@ -12,6 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+ONEDNN = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call, unused-ignore]
+"""Whether torch was built with it."""
+
 
 def convolve(
     x: Tensor,
@@ -30,7 +33,7 @@ def convolve(
 def _by_onednn(x: Tensor, weight: Tensor) -> bool:
     pointwise = weight.shape[2:] == (1, 1) and min(x.shape) > 0
     here = x.device.type == "cpu" and x.dtype == weight.dtype == torch.float32
-    return pointwise and here and not torch.is_grad_enabled() and torch.backends.mkldnn.is_available()
+    return pointwise and here and not torch.is_grad_enabled() and ONEDNN
 
 
 class Conv2d(nn.Conv2d):

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sarcodec.model.convolve import convolve
 from sarcodec.model.modelfile import Model
 from sarcodec.model.transforms import OVERLAP, STRIDE, SynthesisTransform, from_blocks
 
@@ -94,8 +95,8 @@ class Averaged:
         y, modulation = self.model.dequantised(y_hat, level)
         x = self._overlapped(y)
         if modulation is not None:
-            h = self.g_s.features(F.conv2d(y, self._join, self.g_s.join.bias), modulation)
-            fine = F.conv2d(F.pad(h, (1, 1, 1, 1)), self._out, self._bias)
+            h = self.g_s.features(convolve(y, self._join, self.g_s.join.bias), modulation)
+            fine = convolve(F.pad(h, (1, 1, 1, 1)), self._out, self._bias)
             x = x + self._assembled(fine, STRIDE // 2)
         means: npt.NDArray[Any] = x[0, 0].cpu().numpy()
         return means
@@ -106,7 +107,7 @@ class Averaged:
         strips = []
         for row, rows in _thirds(y.shape[2]):
             strip = padded[:, :, rows]
-            parts = [F.conv2d(strip[..., cols], self._lapped[row][col]) for col, cols in _thirds(y.shape[3])]
+            parts = [convolve(strip[..., cols], self._lapped[row][col]) for col, cols in _thirds(y.shape[3])]
             strips.append(torch.cat(parts, dim=3))
         return self._assembled(torch.cat(strips, dim=2), STRIDE)
 
