@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -25,22 +26,26 @@ from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
 from sarcodec.model.runtime import one_thread
 from sarcodec.model.transforms import STRIDE
-from sarcodec.parallel import ordered_map
+from sarcodec.parallel import Once, ordered_map
 from sarcodec.sides import Added, SideLayers
 from sarcodec.tile import latent_window, native_values, synthesise_tile
 from sarcodec.types import TileGrid, Window
 
 log = logging.getLogger(__name__)
 
-LATENT_BYTES = 2
-"""Bytes a pixel that decoded latents take: half as many as pixels, four bytes each."""
+LATENT_BYTES = 4
+"""Bytes a pixel that decoded latents take: as many as pixels, four bytes each."""
+AHEAD = 3
+"""Tiles a thread whose latents or pixels are there before they are asked for."""
 WORK_BYTES = 48
 """Bytes a pixel that decoding a tile takes at most, in each thread."""
 QUIET = 4
 """Sizes that tiles of one raster come in: whole ones, and those cut at its right, its bottom and both."""
 
 Latents = npt.NDArray[np.int32]
+MaybeLatents = Callable[[], Latents | None]
 Tick = Callable[[str, int, int], None]
+_Made = tuple[Place, npt.NDArray[Any]] | None
 
 
 def meta_of(header: Header, limits: lim.Limits = lim.DEFAULT) -> RasterMeta:
@@ -154,8 +159,10 @@ class Decoder:
             if not self._empty(number):
                 self._finish(number, np.zeros((0, 0), np.float32))  # refuses a range that holds no data
 
-    def latents(self, place: Place) -> Latents:
+    def latents(self, place: Place, beside: MaybeLatents | None = None) -> Latents:
         """Decoded latents of a tile, int32, shape (channels, h, w), in sixteenths of a quantiser step.
+
+        `beside` gives those that it is predicted from, where they are there already.
 
         Raises
         ------
@@ -175,12 +182,22 @@ class Decoder:
         try:
             if not any(layers):
                 return self._silent(band, size)
-            first = self.header.first_of(band)
-            beside = None if first == band else partial(self.latents, (first, row, col))
-            y_hat = self._coders[band].decode(tuple(layers), size, beside)
+            y_hat = self._coders[band].decode(tuple(layers), size, self._beside(place, beside))
         except FormatError as error:
             raise named(error, place) from error
         return y_hat.astype(np.int32)
+
+    def _beside(self, place: Place, ready: MaybeLatents | None) -> Callable[[], Latents] | None:
+        """The latents that a tile's are predicted from, if they are."""
+        first = self.header.first_of(place[0])
+        if first == place[0]:
+            return None
+
+        def beside() -> Latents:
+            y_hat = None if ready is None else ready()
+            return self.latents((first, *place[1:])) if y_hat is None else y_hat
+
+        return beside
 
     def _silent(self, band: int, size: tuple[int, int]) -> Latents:
         """Latents of a tile without symbols: the same for every tile of this size, not to be changed."""
@@ -245,9 +262,9 @@ class Decoder:
         band, palette = self.header.bands[number], self._palettes[number]
         return native_values(x, band, self.header.scale, palette, self.meta.nodata, added)
 
-    def _latents_or_none(self, place: Place) -> Latents | None:
+    def _latents_or_none(self, place: Place, beside: MaybeLatents | None = None) -> Latents | None:
         try:
-            return self.latents(place)
+            return self.latents(place, beside)
         except FormatError as error:
             self._lose(place, error)
             self._mute.add(place)
@@ -274,7 +291,7 @@ class Decoder:
     def strips(
         self, window: Window, bands: Sequence[int], tick: Tick
     ) -> Iterator[tuple[int, Window, npt.NDArray[Any]]]:
-        """Decode a window band by band and tile row by tile row, holding the latents of three tile rows.
+        """Decode a window tile row by tile row, and a row band by band, holding the latents of three rows.
 
         Parameters
         ----------
@@ -286,32 +303,42 @@ class Decoder:
         band, window, values
             Parts of tiles inside `window`, row-major.
         """
-        grid = self.grid
-        tiles, needed = list(grid.touching(window)), self.needed(window)
-        self._check_memory(window)
-        done, total = 0, len(tiles) * len(bands)
-        for band in bands:
-            ready: dict[Place, Latents | None] = {}
-            for row in sorted({row for row, _ in tiles}):
-                missing = [(band, r, c) for r, c in needed if abs(r - row) <= 1 and (band, r, c) not in ready]
-                decoded = ordered_map(self._latents_or_none, missing, self.jobs, one_thread)
-                ready.update(zip(missing, decoded, strict=True))
-                places = [(band, r, c) for r, c in tiles if r == row]
-                values = ordered_map(partial(self.tile, latents=ready.get), places, self.jobs, one_thread)
-                for place, tile in zip(places, values, strict=True):
-                    whole = grid.window(*place[1:])
-                    part = whole.intersect(window)
-                    assert part is not None
-                    yield band, part, tile[part.inside(whole)]
-                    done += 1
-                    tick("decode", done, total)
-                ready = {place: y for place, y in ready.items() if place[1] >= row}
+        self._check_memory(window, len(bands))
+        done, total = 0, len(bands) * len(list(self.grid.touching(window)))
+        with closing(ordered_map(_call, self._work(window, bands), self.jobs, one_thread)) as made:
+            for place, values in filter(None, made):
+                whole = self.grid.window(*place[1:])
+                part = whole.intersect(window)
+                assert part is not None
+                yield place[0], part, values[part.inside(whole)]
+                done += 1
+                tick("decode", done, total)
 
-    def _check_memory(self, window: Window) -> None:
+    def _work(self, window: Window, bands: Sequence[int]) -> Iterator[Callable[[], _Made]]:
+        """What to do for a window: latents of a tile row and of the next, then the pixels of that row."""
+        tiles, needed = list(self.grid.touching(window)), self.needed(window)
+        ready: dict[Place, Once[Latents | None]] = {}
+        for row in sorted({row for row, _ in tiles}):
+            for band in bands:
+                for place in ((band, r, c) for r, c in needed if abs(r - row) <= 1):
+                    if place not in ready:
+                        first = ready.get((self.header.first_of(band), *place[1:]))
+                        ready[place] = Once(partial(self._latents_or_none, place, first))
+                        yield ready[place].ahead
+            for place in ((band, r, c) for band in bands for r, c in tiles if r == row):
+                yield partial(self._tile_of, place, {p: ready[p] for p in _around(place) if p in ready})
+            ready = {place: latents for place, latents in ready.items() if place[1] >= row}
+
+    def _tile_of(self, place: Place, latents: dict[Place, Once[Latents | None]]) -> _Made:
+        near = {there: y_hat() for there, y_hat in latents.items()}
+        return place, self.tile(place, near.get)
+
+    def _check_memory(self, window: Window, bands: int) -> None:
         """Refuse what would hold more than the limit in latents of three tile rows and in working tiles."""
         side = self.header.tile_side
         rows = min(3 * side, self.header.height) * min(window.width + 2 * side, self.header.width)
-        held = LATENT_BYTES * rows + self.jobs * WORK_BYTES * min(side**2, rows)
+        tile = min(side**2, rows)
+        held = LATENT_BYTES * (bands * rows + AHEAD * self.jobs * tile) + self.jobs * WORK_BYTES * tile
         lim.check("memory for decoding in bytes", held, self.limits.memory, limit="memory")
 
     def needed(self, window: Window) -> list[tuple[int, int]]:
@@ -338,3 +365,12 @@ class Decoder:
         for band, part, values in self.strips(window, bands, lambda *_: None):
             out[(slots[band], *part.inside(window))] = values
         return out
+
+
+def _call(work: Callable[[], _Made]) -> _Made:
+    return work()
+
+
+def _around(place: Place) -> Iterator[Place]:
+    band, row, col = place
+    return ((band, r, c) for r in range(row - 1, row + 2) for c in range(col - 1, col + 2))

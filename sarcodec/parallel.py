@@ -6,7 +6,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from threading import Lock
+from typing import Generic, TypeVar
 
 from sarcodec.errors import UsageError
 
@@ -73,3 +74,22 @@ def _end(pool: ThreadPoolExecutor, pending: Iterable[Future[R]]) -> BaseExceptio
             interrupt = error
         else:
             return interrupt
+
+
+class Once(Generic[R]):
+    """A value made by the first thread that asks for it; others wait for that thread."""
+
+    def __init__(self, make: Callable[[], R]) -> None:
+        self._make, self._lock = make, Lock()
+        self._made: list[R] = []
+
+    def __call__(self) -> R:
+        """The value; where making it failed, whoever asks next tries again."""
+        with self._lock:
+            if not self._made:
+                self._made.append(self._make())
+            return self._made[0]
+
+    def ahead(self) -> None:
+        """Make it for those who will ask."""
+        self()

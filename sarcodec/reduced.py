@@ -93,8 +93,8 @@ class ReducedDecoder(Decoder):
     def _seen_from(self, window: Window) -> Window:
         return super()._seen_from(self.covered(window))
 
-    def _check_memory(self, window: Window) -> None:
-        super()._check_memory(self.covered(window))
+    def _check_memory(self, window: Window, bands: int) -> None:
+        super()._check_memory(self.covered(window), bands)
 
     def covered(self, window: Window) -> Window:
         """The pixels that a window of reduced ones stands for."""

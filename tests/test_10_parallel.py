@@ -10,7 +10,7 @@ from types import FrameType
 
 import pytest
 
-from sarcodec.parallel import ordered_map
+from sarcodec.parallel import Once, ordered_map
 
 
 class Work:
@@ -83,3 +83,31 @@ def test_interrupts_do_not_shorten_the_wait_for_what_runs() -> None:
     with pytest.raises(KeyboardInterrupt):
         consume()
     assert work.running == 0
+
+
+def test_what_is_made_once_is_made_by_the_first_who_asks() -> None:
+    made: list[int] = []
+
+    def make() -> int:
+        time.sleep(0.02)
+        made.append(1)
+        return 7
+
+    once = Once(make)
+    assert list(ordered_map(lambda _: once(), range(6), 3)) == [7] * 6
+    once.ahead()
+    assert made == [1]
+
+
+def test_making_that_failed_is_tried_again() -> None:
+    answers = iter([False, True])
+
+    def make() -> str:
+        if not next(answers):
+            raise ValueError("not yet")
+        return "here"
+
+    once = Once(make)
+    with pytest.raises(ValueError, match="not yet"):
+        once()
+    assert once() == "here"

@@ -21,7 +21,7 @@ from sarcodec.arrays import ArraySource
 from sarcodec.bitstream.reader import Reader
 from sarcodec.bitstream.tile import BandRecord, TileRecord
 from sarcodec.bitstream.writer import Writer
-from sarcodec.dataset import silent
+from sarcodec.dataset import SarcDataset, silent
 from sarcodec.encoding import EncodeReport, Order, carry_out
 from sarcodec.errors import ChecksumError, InputError, UsageError
 from sarcodec.metadata import RasterMeta
@@ -203,6 +203,21 @@ def test_tiles_do_not_change_the_picture(monkeypatch: pytest.MonkeyPatch) -> Non
     assert apart < 0.2 * rmse(db(one), db(scene))
     error = [rmse(db(x), db(scene)) for x in (one, many)]
     assert error[0] == pytest.approx(error[1], rel=0.01)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_band_comes_back_the_same_alone_in_any_order_and_on_any_threads(
+    jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoder, "TILE_SIDE", 256)
+    vv = dn((520, 300), 5)
+    data = coded(np.stack([vv, vv // 3 + 1, dn((520, 300), 6)]), quality=70)
+    cube = decode_bytes(data, TOY)
+    with SarcDataset(io.BytesIO(data), "<bytes>", model=TOY, jobs=jobs) as scene:
+        for band in (1, 2, 3):
+            assert np.array_equal(scene.read(band), cube[band - 1])
+        whole = Window(0, 0, 300, 520)
+        assert np.array_equal(scene.decoder.read(whole, (2, 1, 0)), cube[::-1])
 
 
 def test_the_base_layer_alone_is_worse_than_all_and_better_than_nothing() -> None:

@@ -17,7 +17,9 @@ from sarcodec import encoder
 from sarcodec.api import encode_array
 from sarcodec.bitstream.reader import Reader
 from sarcodec.cli import main
+from sarcodec.damage import Place
 from sarcodec.dataset import SarcDataset
+from sarcodec.decoder import Latents, MaybeLatents
 from sarcodec.errors import ChecksumError, FormatError, LimitError, SarcError, UsageError
 from sarcodec.limits import DEFAULT, Limits, limits_from
 from testing.scenes import db, dn
@@ -66,13 +68,17 @@ def test_a_lost_tile_takes_itself_and_the_reach_of_the_synthesis_and_nothing_els
     assert "checksum" in tile.reason or "CRC" in tile.reason
 
 
-def test_the_reach_is_as_far_as_a_latent_matters() -> None:
+def test_the_reach_is_as_far_as_a_latent_matters(monkeypatch: pytest.MonkeyPatch) -> None:
     data = coded(SCENE)
     with opened(data) as whole:
         expected = whole.read(1)
         mute = (0, 1, 1)
         latents = whole.decoder.latents
-        whole.decoder.latents = lambda place: latents(place) + 160 * (place == mute)  # type: ignore[method-assign]
+
+        def louder(place: Place, beside: MaybeLatents | None = None) -> Latents:
+            return latents(place, beside) + 160 * (place == mute)
+
+        monkeypatch.setattr(whole.decoder, "latents", louder)
         changed = whole.read(1) != expected
     rows, cols = changed.any(1).nonzero()[0], changed.any(0).nonzero()[0]
     assert 256 - REACH <= rows.min() < 256 - REACH + 32

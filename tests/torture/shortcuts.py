@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
@@ -52,9 +52,9 @@ def _result(work: Callable[[], Array]) -> Array | SarcError:
 
 def _in_turn(
     work: Callable[[Any], Any], items: Iterable[Any], jobs: int, start: Callable[[], object] | None = None
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     del jobs, start
-    return map(work, items)
+    yield from map(work, items)
 
 
 @contextmanager
