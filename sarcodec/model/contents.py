@@ -18,6 +18,7 @@ from torch import Tensor
 from sarcodec.bitstream.header import ModelRef
 from sarcodec.errors import FormatError
 from sarcodec.limits import DEFAULT
+from sarcodec.model.eightbit import GREATEST, SMALLEST, steps_in
 from sarcodec.model.families import claimed
 from sarcodec.model.hyper import CONTEXT_CHANNELS, FAMILIES, QUANTISERS, Shape
 from sarcodec.model.integer import WEIGHT_MAX
@@ -36,6 +37,9 @@ DEEPEST = 32
 """Residual blocks in a row, groups, and rate anchors."""
 EXPONENT = 11 * STEPS
 """Largest magnitude of a level's logarithm; with 4 extra bits no shift leaves -15..15."""
+
+STEPS_LOG2 = ("analysis/steps_log2", "synthesis/steps_log2")
+"""Logarithms of the steps of bytes, see :mod:`sarcodec.model.eightbit`."""
 
 Claim = tuple[torch.dtype, tuple[int | None, ...]]
 """Dtype and shape of a tensor; a size of None is the file's to choose."""
@@ -159,6 +163,14 @@ def claims(shape: Shape) -> dict[str, Claim]:
     return wanted
 
 
+def optional(shape: Shape) -> dict[str, Claim]:
+    """Tensors of a model whose branches run in 8 bits: both or neither are there."""
+    if shape.family != "lapped" or not shape.wide:
+        return {}
+    size = (steps_in(shape.wide_blocks + shape.deep_blocks),)
+    return dict.fromkeys(STEPS_LOG2, (torch.int16, size))
+
+
 Layer = tuple[str, tuple[int, int, int, int]]
 """Name and shape of a convolution's weight: outputs, inputs, rows, columns."""
 
@@ -183,14 +195,17 @@ def _hyper_analysis_layers(shape: Shape) -> Iterator[Layer]:
     yield "analysis/h_a.net.4", (shape.hyper, n, 4, 4)
 
 
-def check_tensors(tensors: dict[str, Tensor], wanted: dict[str, Claim]) -> None:
-    """Names, dtypes, shapes and ranges of a file's tensors.
+def check_tensors(tensors: dict[str, Tensor], shape: Shape) -> None:
+    """Names, dtypes, shapes and ranges of the tensors of a file whose settings claim this shape.
 
     Raises
     ------
     ValueError
         One is missing, superfluous, of another dtype or shape, not finite or out of range.
     """
+    wanted, more = claims(shape), optional(shape)
+    if more.keys() & tensors.keys():
+        wanted |= more
     if different := sorted(wanted.keys() ^ tensors.keys()):
         what = "is missing" if different[0] in wanted else "belongs to no model"
         raise ValueError(f"tensor {different[0][:80]} {what}")
@@ -204,15 +219,16 @@ def check_tensors(tensors: dict[str, Tensor], wanted: dict[str, Claim]) -> None:
             raise ValueError(f"tensor {name} holds values that are not finite")
     weights = [name for name in wanted if name.startswith("entropy/nets.") and name.endswith(".weight")]
     for name, low, high in (
-        *((name.removeprefix("entropy/"), -WEIGHT_MAX, WEIGHT_MAX) for name in weights),
-        ("mean_log2", -EXPONENT, EXPONENT),
-        ("hyper_log2", -EXPONENT, EXPONENT),
-        ("powers", 2**16, 2**17 - 1),
-        ("y_offset", -DEFAULT.symbol, 0),
-        ("z_offset", -DEFAULT.symbol, 0),
-        ("z_coded", 0, 1),
-        *((("y_shrink", -MEAN_STEPS, MEAN_STEPS),) if "entropy/y_shrink" in wanted else ()),
+        *((name, -WEIGHT_MAX, WEIGHT_MAX) for name in weights),
+        ("entropy/mean_log2", -EXPONENT, EXPONENT),
+        ("entropy/hyper_log2", -EXPONENT, EXPONENT),
+        ("entropy/powers", 2**16, 2**17 - 1),
+        ("entropy/y_offset", -DEFAULT.symbol, 0),
+        ("entropy/z_offset", -DEFAULT.symbol, 0),
+        ("entropy/z_coded", 0, 1),
+        *((("entropy/y_shrink", -MEAN_STEPS, MEAN_STEPS),) if "entropy/y_shrink" in wanted else ()),
+        *((name, SMALLEST, GREATEST) for name in more if name in wanted),
     ):
-        least, most = (int(v) for v in tensors[f"entropy/{name}"].aminmax())
+        least, most = (int(v) for v in tensors[name].aminmax())
         if least < low or most > high:
-            raise ValueError(f"entropy/{name} reaches from {least} to {most}, beyond {low} to {high}")
+            raise ValueError(f"{name} reaches from {least} to {most}, beyond {low} to {high}")

@@ -26,13 +26,14 @@ from sarcodec import zoo
 from sarcodec.atomic import replacing, write_error
 from sarcodec.errors import UnsupportedError
 from sarcodec.limits import check
-from sarcodec.model import contents
-from sarcodec.model.contents import DIGEST_BYTES
+from sarcodec.model import contents, eightbit
+from sarcodec.model.contents import DIGEST_BYTES, STEPS_LOG2
 from sarcodec.model.families import transforms
 from sarcodec.model.hyper import CONTEXT_MAX, EntropyNetworks, Shape
 from sarcodec.model.integer import ACTIVATION_MAX, SHIFT, IntConv2d, float32_is_exact
 from sarcodec.model.levels import STEPS, integer_row, interpolate
 from sarcodec.model.tables import Tables
+from sarcodec.model.transforms import AnalysisTransform, SynthesisTransform
 
 FORMAT = "sarcodec-model-1"
 PART_SETTINGS = {
@@ -137,7 +138,9 @@ class Model:
         """What g_s takes: the first channels as floats, (1, c, h, w), and the modulation of its branch."""
         device = self.inverse_log2.device
         position = torch.tensor([level / STEPS], device=device, dtype=torch.float32)
-        scale = torch.exp2(interpolate(self.inverse_log2, position))[0, : len(y_hat), None, None] / 16
+        # In double precision first: libraries that round the last digit otherwise then make no difference.
+        log2 = interpolate(self.inverse_log2, position)[0, : len(y_hat), None, None].double()
+        scale = torch.exp2(log2).float() / 16
         y = torch.from_numpy(y_hat.astype(np.float32)).to(device) * scale
         modulation = interpolate(self.g_s.get_parameter("modulate"), position) if self.g_s.branch else None
         return y[None], modulation
@@ -211,7 +214,7 @@ def _parsed(data: bytes, device: str, _exact: bool) -> Model:  # noqa: FBT001
     config = contents.parse(metadata["config"])
     settings = contents.settings_of(config)
     tensors = load_tensors(data)
-    contents.check_tensors(tensors, contents.claims(settings.shape))
+    contents.check_tensors(tensors, settings.shape)
     return _build(contents.check_id(metadata["id"]), config, settings, tensors, device)
 
 
@@ -281,7 +284,14 @@ def _build(
         z_coded=table["z_coded"].astype(bool),
     )
     layout = torch.channels_last
-    networks.h_a.to(device).to(memory_format=layout)
+    for module in (networks.h_a, g_a, g_s):
+        module.eval().to(device).to(memory_format=layout)
+    if STEPS_LOG2[0] in tensors:
+        assert isinstance(g_a, AnalysisTransform)
+        assert isinstance(g_s, SynthesisTransform)
+        whole = torch.device(device).type == "cpu" and eightbit.by_integers()
+        g_a.in_bytes = eightbit.Analysis(g_a, tensors[STEPS_LOG2[0]], whole=whole)
+        g_s.in_bytes = eightbit.Synthesis(g_s, tensors[STEPS_LOG2[1]], whole=whole)
     return Model(
         id=id,
         shape=shape,
@@ -289,8 +299,8 @@ def _build(
         unit_db=settings.unit_db,
         first_coded=settings.first_coded,
         entropy=entropy,
-        g_a=g_a.eval().to(device).to(memory_format=layout),
-        g_s=g_s.eval().to(device).to(memory_format=layout),
+        g_a=g_a,
+        g_s=g_s,
         gain_log2=tensors["analysis/gain_log2"].numpy(),
         deviation_log2=tensors["analysis/deviation_log2"].float().to(device),
         inverse_log2=tensors["synthesis/inverse_log2"].float().to(device),

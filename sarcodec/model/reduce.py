@@ -85,7 +85,6 @@ class Averaged:
             size, fine = STRIDE // 2, min(factor, OVERLAP // 2)
             assert g_s.out.bias is not None
             flat = torch.ones(size, size, device=gain.device)
-            self._join = g_s.join.weight[:, :channels]
             self._out = _averaged(g_s.out.weight, size, fine, flat)
             self._bias = _averaged(g_s.out.bias[:, None, None, None], size, fine, flat).flatten()
 
@@ -95,7 +94,7 @@ class Averaged:
         y, modulation = self.model.dequantised(y_hat, level)
         x = self._overlapped(y)
         if modulation is not None:
-            h = self.g_s.features(convolve(y, self._join, self.g_s.join.bias), modulation)
+            h = self.g_s.features(y, modulation)
             fine = convolve(F.pad(h, (1, 1, 1, 1)), self._out, self._bias)
             x = x + self._assembled(fine, STRIDE // 2)
         means: npt.NDArray[Any] = x[0, 0].cpu().numpy()

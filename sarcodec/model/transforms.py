@@ -8,6 +8,7 @@ A latent at (i, j) covers the pixels [16 i - 8, 16 i + 24) x [16 j - 8, 16 j + 2
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -117,18 +118,20 @@ class Border(nn.Module):
 
 
 def of_latents(conv: Conv2d, y: Tensor) -> Tensor:
-    """`conv` of latents, without the work for channels that are all zero, as the last ones often are.
+    """`conv` of the first latents, without the work for those that are all zero, as the last ones often are.
 
     The sum is that of slices of channels either way, so that a window is bit for bit a crop of the whole.
     """
     if torch.is_grad_enabled() or y.is_meta:  # in training, or counting what is to be multiplied
         whole: Tensor = conv(y)
         return whole
-    total = convolve(y[:, :SLICE], conv.weight[:, :SLICE], conv.bias)
-    for first in range(SLICE, y.shape[1], SLICE):
-        part = slice(first, first + SLICE)
-        if y[:, part].any():
-            total += convolve(y[:, part], conv.weight[:, part])
+    channels = y.shape[1]
+    ends = [(first, min(first + SLICE, channels)) for first in range(0, channels, SLICE)]
+    first, end = ends[0]
+    total = convolve(y[:, first:end], conv.weight[:, first:end], conv.bias)
+    for first, end in ends[1:]:
+        if y[:, first:end].any():
+            total += convolve(y[:, first:end], conv.weight[:, first:end])
     return total
 
 
@@ -149,6 +152,8 @@ class Residual(nn.Module):
 class AnalysisTransform(nn.Module):
     """g_a: image -> latents.
 
+    `in_bytes`, where it is set, computes the branch in 8 bits, see :mod:`sarcodec.model.eightbit`.
+
     Parameters
     ----------
     channels : int
@@ -164,6 +169,7 @@ class AnalysisTransform(nn.Module):
         self.border = Border()
         self.lapped = Conv2d(STRIDE**2, channels, 2, bias=False)
         self.lapped.weight.data = _quarters(lapped_basis(channels))
+        self.in_bytes: Callable[[Tensor, Tensor], Tensor] | None = None
         self.branch = wide > 0
         if self.branch:
             self.stem = Conv2d(64, wide, 2)
@@ -181,8 +187,10 @@ class AnalysisTransform(nn.Module):
         y: Tensor = self.lapped(to_blocks(e, STRIDE))
         if self.branch:
             inner = e[:, :, OVERLAP // 2 : -(OVERLAP // 2), OVERLAP // 2 : -(OVERLAP // 2)]
-            h = F.relu(self.stem(to_blocks(inner, STRIDE // 2)))
-            h = self.down(self.wide(h)) + self.join(y)
+            stem, joined = self.stem(to_blocks(inner, STRIDE // 2)), self.join(y)
+            if self.in_bytes is not None:
+                return y + self.in_bytes(stem, joined)
+            h = self.down(self.wide(F.relu(stem))) + joined
             y = y + self.out(F.relu(self.deep(h)))
         return y
 
@@ -198,6 +206,7 @@ class SynthesisTransform(nn.Module):
         self.lapped = Conv2d(channels, STRIDE**2, 2, bias=False)
         quarters = _quarters(lapped_basis(channels))
         self.lapped.weight.data = quarters.permute(1, 0, 2, 3).flip(2, 3).contiguous()
+        self.in_bytes: Callable[[Tensor, Tensor], Tensor] | None = None
         self.branch = wide > 0
         if self.branch:
             self.join = Conv2d(channels, deep, 1)
@@ -219,16 +228,17 @@ class SynthesisTransform(nn.Module):
         x = self.border.correct(x)
         if self.branch:
             assert modulation is not None
-            joined = of_latents(self.join, y)
-            fine = self.out(F.pad(self.features(joined, modulation), (1, 1, 1, 1)))
+            fine = self.out(F.pad(self.features(y, modulation), (1, 1, 1, 1)))
             crop = OVERLAP // 2
             x = x + from_blocks(fine, STRIDE // 2)[:, :, crop:-crop, crop:-crop]
         return x
 
-    def features(self, joined: Tensor, modulation: Tensor) -> Tensor:
-        """(B, deep, h, w) joined latents -> (B, wide, 2 h, 2 w), from which the branch makes its pixels."""
+    def features(self, y: Tensor, modulation: Tensor) -> Tensor:
+        """The first latents (B, c, h, w) -> (B, wide, 2 h, 2 w), from which the branch makes its pixels."""
+        if self.in_bytes is not None:
+            return self.in_bytes(y, modulation)
         scale, shift = modulation[:, :, None, None].chunk(2, dim=1)
-        h = self.deep(joined * (1 + scale) + shift)
+        h = self.deep(of_latents(self.join, y) * (1 + scale) + shift)
         h = F.relu(F.pixel_shuffle(self.up(F.relu(h)), 2))
         wide: Tensor = self.wide(h)
         return wide

@@ -31,6 +31,7 @@ from sarcodec.train.export import (
     write,
 )
 from sarcodec.train.network import SarNet
+from sarcodec.train.ranges import in_bytes
 
 PRIOR_WEIGHT = 40.0
 """Symbols that the Gaussian counts for in a fitted table."""
@@ -122,7 +123,7 @@ def calibrate(
     first_coded: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write `net` as a model file whose tables fit `scenes`, never test data.
+    """Write `net` as a model file whose tables and steps of bytes fit `scenes`, never test data.
 
     Parameters
     ----------
@@ -143,6 +144,8 @@ def calibrate(
     rates = np.linspace(0, 256 * (net.shape.anchors - 1), 11).astype(int).tolist()
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.safetensors"
+        write(draft, tensors, net, id=id, first_coded=first_coded)
+        tensors = in_bytes(tensors, modelfile.load(draft), x[:, 0].numpy(), rates[::2])
         for number in range(rounds):
             write(draft, tensors, net, id=id, first_coded=first_coded)
             model = modelfile.load(draft)

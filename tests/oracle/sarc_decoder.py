@@ -782,9 +782,60 @@ def relu(x: Array) -> Array:
 
 def synthesise(model: Model, y_hat: Array, level: int) -> Array:
     """Latents of the whole raster to its pixels in network units, (16 h, 16 w) float32."""
-    step = np.exp2(row_at(model.tensors["synthesis/inverse_log2"], level))
+    step = np.exp2(row_at(model.tensors["synthesis/inverse_log2"], level).astype(np.float64)).astype(
+        np.float32
+    )
     v = y_hat.astype(np.float32) * (step / 16)[:, None, None]
     return SYNTHESES[model.family](model, v, level)
+
+
+def signed(x: Array, step: float) -> Array:
+    """Bytes about 128, less 128."""
+    return np.asarray(np.floor((x / step + 128.5).astype(np.float32)).clip(0, 255) - 128.0)
+
+
+def unsigned(x: Array, step: float) -> Array:
+    """Bytes."""
+    return np.asarray(np.floor((x / step + 0.5).astype(np.float32)).clip(0, 255.0))
+
+
+def of_bytes(x: Array, step: float, kernels: Array, bias: Array | None, pad: int = 0) -> Array:
+    """A convolution in bytes, in 64-bit floats."""
+    kernels = kernels.astype(np.float64)
+    flat = np.abs(kernels).reshape(len(kernels), -1)
+    least = np.maximum(np.maximum(flat.max(1) / 127, flat.sum(1) / 2**16), 2.0**-18 / step)
+    powers = 2.0 ** np.arange(-40, 20)
+    d = powers[np.searchsorted(powers, least)][:, None, None]
+    out: Array = convolve(x, np.rint(kernels / d[..., None]), None, pad) * (step * d)
+    if bias is not None:
+        out += np.rint(bias.astype(np.float64) * 2**18)[:, None, None] / 2**18
+    return out
+
+
+def features_in_bytes(model: Model, v: Array, level: int) -> Array:
+    """Steps 1 to 4 of the nonlinear part."""
+    steps = iter(2.0 ** model.tensors["synthesis/steps_log2"].astype(np.float64))
+
+    def layer(name: str, x: Array, step: float, pad: int = 0) -> Array:
+        return of_bytes(x, step, weight(model, f"{name}.weight"), weight(model, f"{name}.bias"), pad)
+
+    def residual(name: str, t: Array) -> Array:
+        outer, inner = next(steps), next(steps)
+        inside = layer(f"{name}.conv3", signed(t, outer), outer, 1)
+        return t + layer(f"{name}.conv1", np.rint(inside / inner).clip(0, 255), inner)
+
+    u = np.floor(256 * v + np.float32(32768.5)).clip(0, 65535).astype(np.float64)
+    scale, shift = row_at(weight(model, "modulate"), level).reshape(2, -1)
+    kernels = weight(model, "join.weight") * (1 + scale)[:, None, None, None]
+    bias = weight(model, "join.bias") * (1 + scale) + shift
+    t = of_bytes(u // 256 - 128, 1, kernels, bias) + of_bytes(u % 256, 2.0**-8, kernels, None)
+    for block in range(model.blocks[0]):
+        t = residual(f"deep.{block}", t)
+    step = next(steps)
+    t = relu(shuffle(layer("up", unsigned(t, step), step)))
+    for block in range(model.blocks[1]):
+        t = residual(f"wide.{block}", t)
+    return t
 
 
 def lapped(model: Model, v: Array, level: int) -> Array:
@@ -798,7 +849,9 @@ def lapped(model: Model, v: Array, level: int) -> Array:
     for axis in (image, image.T):
         axis[:8] *= gain[:, None]
         axis[-8:] *= gain[::-1, None]
-    if "synthesis/g_s.join.weight" in model.tensors:
+    if "synthesis/steps_log2" in model.tensors:
+        image = image + blocks_to_image(conv(model, "out", features_in_bytes(model, v, level), 1), 8)
+    elif "synthesis/g_s.join.weight" in model.tensors:
         scale, shift = row_at(weight(model, "modulate"), level).reshape(2, -1, 1, 1)
         h = conv(model, "join", v) * (1 + scale) + shift
         for block in range(model.blocks[0]):
