@@ -163,6 +163,16 @@ def test_bytes_and_floats_make_nearly_the_same_of_the_default_model(default: Mod
             net.in_bytes = bytes_
 
 
+CPU = Path("/proc/cpuinfo")
+
+
+@pytest.mark.skipif(
+    not CPU.is_file() or "avx512_vnni" not in CPU.read_text("utf-8"), reason="no such products"
+)
+def test_a_processor_with_products_of_bytes_uses_them() -> None:
+    assert by_integers()
+
+
 @integers
 def test_a_library_that_saturates_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     multiply = torch.ops.onednn.qconv2d_pointwise
