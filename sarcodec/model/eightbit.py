@@ -11,8 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -20,10 +18,9 @@ from torch import Tensor, nn
 
 from sarcodec.model.convolve import convolve
 from sarcodec.model.integer import FLOAT32_EXACT
+from sarcodec.model.products import LARGEST, Products, to_bytes
 from sarcodec.model.transforms import SLICE, AnalysisTransform, Residual, SynthesisTransform
 
-LARGEST = 127
-"""Largest magnitude of a weight."""
 UNIT = 2.0**-18
 """What sums are multiples of; below 64 they are exact."""
 LATENT = 2.0**-8
@@ -60,7 +57,7 @@ class Bytes:
     def held(self, packed: Tensor, *, whole: bool) -> Tensor:
         """Bytes as they are computed with, of floats of 0..255, rounded down; those are overwritten."""
         if whole:
-            return packed.to(torch.int32).to(torch.uint8)  # in two steps: torch has no fast way for one
+            return to_bytes(packed)
         return packed.floor_().sub_(self.zero)
 
 
@@ -91,33 +88,25 @@ class Convolution:
         steps: Tensor | None = None,
         whole: bool,
     ) -> None:
-        self.given, self.made, self.whole = given, made, whole
-        self.inputs = weight.shape[1]
+        self.given, self.made, self.inputs = given, made, weight.shape[1]
         self.padding = [weight.shape[2] // 2, weight.shape[3] // 2]
         steps = steps_of(weight, given.step) if steps is None else steps
-        self.bias = torch.round(bias / UNIT) * UNIT
         weight = torch.round(weight / steps[:, None, None, None])
+        self.bias = torch.round(bias / UNIT) * UNIT
+        self.products: Products | None = None
         if whole:
-            self.steps, self.zeros = steps, torch.zeros(len(steps), dtype=torch.int32)
-            settings = ([1, 1], self.padding, [1, 1], 1, None)
-            self.weight = torch.ops.onednn.qconv_prepack(
-                weight.to(torch.int8), steps, given.step, given.zero, *settings
-            )
-        else:
-            weight *= (steps * given.step)[:, None, None, None]
-            self.weight = weight.contiguous(memory_format=torch.channels_last)
+            unit = None if made is None else made.step
+            self.products = Products(weight, self.bias, steps, given.step, given.zero, unit)
+            return
+        weight *= (steps * given.step)[:, None, None, None]
+        self.weight = weight.contiguous(memory_format=torch.channels_last)
 
     def __call__(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) packed -> (B, outputs, H, W), packed or values."""
-        made = self.made
-        if not self.whole:
-            sums = convolve(x, self.weight, self.bias, padding=self.padding)
-            return sums if made is None else sums.mul_(1 / made.step).round_().clamp_(0, 255)
-        kind = (1.0, 0, torch.float32, "none") if made is None else (made.step, 0, torch.uint8, "relu")
-        source = (x, self.given.step, self.given.zero, self.weight, self.steps, self.zeros, self.bias)
-        shape = ([1, 1], self.padding, [1, 1], 1)
-        y: Tensor = torch.ops.onednn.qconv2d_pointwise(*source, *shape, *kind, [], None)
-        return y
+        if self.products is not None:
+            return self.products(x)
+        sums = convolve(x, self.weight, self.bias, padding=self.padding)
+        return sums if self.made is None else sums.mul_(1 / self.made.step).round_().clamp_(0, 255)
 
 
 def steps_of(weight: Tensor, given: float) -> Tensor:
@@ -229,7 +218,7 @@ class Synthesis:
     def __call__(self, y: Tensor, modulation: Tensor) -> Tensor:
         """See :meth:`SynthesisTransform.features`."""
         h = self.up.given.pack(self.deep(self._joined(y, modulation)), whole=self.whole)
-        return self.wide(F.pixel_shuffle(F.relu(self.up(h)), 2))
+        return self.wide(F.pixel_shuffle(self.up(h).relu_(), 2))
 
     def _joined(self, y: Tensor, modulation: Tensor) -> Tensor:
         """Joined latents; the convolutions of a few rates are kept, since each band has one."""
@@ -269,32 +258,3 @@ def _steps(log2: Tensor) -> Iterator[float]:
 def steps_in(blocks: int) -> int:
     """How many steps a branch of so many residual blocks has."""
     return 2 * blocks + 1
-
-
-@cache
-@torch.inference_mode()
-def by_integers() -> bool:
-    """Whether this processor and library multiply bytes exactly, tried once.
-
-    Older processors add pairs of products in 16 bits, which large ones do not fit.
-    """
-    try:
-        return all(_exact(*shape) for shape in product((1, 3), (True, False), (64, 128)))
-    except (AttributeError, RuntimeError, TypeError):  # not built in, or called otherwise in this version
-        return False
-
-
-def _exact(kernel: int, signed: bool, inputs: int) -> bool:  # noqa: FBT001
-    """Whether sums of the largest weights and bytes are those of floats; half of them do not cancel."""
-    generator = torch.Generator().manual_seed(0)
-    weight = torch.randint(0, 2, (64, inputs, kernel, kernel), generator=generator) * 2.0 - 1
-    weight[::4], weight[1::4] = 1, -1
-    given, unit = Bytes(2.0**-8, signed=signed), 2.0**-9
-    x = 2.0 * torch.randint(0, 2, (1, inputs, 20, 16), generator=generator) - int(signed)
-    x[..., 8:] = 1
-    x = x.contiguous(memory_format=torch.channels_last)
-    sums = [
-        Convolution(LARGEST * unit * weight, torch.zeros(64), given, whole=whole)(given.pack(x, whole=whole))
-        for whole in (True, False)
-    ]
-    return torch.equal(*sums)

@@ -106,7 +106,8 @@ class Averaged:
         strips = []
         for row, rows in _thirds(y.shape[2]):
             strip = padded[:, :, rows]
-            parts = [convolve(strip[..., cols], self._lapped[row][col]) for col, cols in _thirds(y.shape[3])]
+            kernels = [kernel[:, : y.shape[1]] for kernel in self._lapped[row]]
+            parts = [convolve(strip[..., cols], kernels[col]) for col, cols in _thirds(y.shape[3])]
             strips.append(torch.cat(parts, dim=3))
         return self._assembled(torch.cat(strips, dim=2), STRIDE)
 

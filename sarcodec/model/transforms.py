@@ -108,12 +108,11 @@ class Border(nn.Module):
         return x
 
     def correct(self, x: Tensor) -> Tensor:
-        """Undo the window in the outer 8 pixels of an overlap-added image."""
+        """Undo the window in the outer 8 pixels of an overlap-added image, in place."""
         for dim in (2, 3):
-            g = torch.ones(x.shape[dim], dtype=x.dtype, device=x.device)
-            g[:OVERLAP] = self.gain.to(x.dtype)
-            g[-OVERLAP:] = self.gain.to(x.dtype).flip(0)
-            x = x * (g[:, None] if dim == 2 else g)
+            gain = self.gain.to(x.dtype)
+            for start, g in ((0, gain), (x.shape[dim] - OVERLAP, gain.flip(0))):
+                x.narrow(dim, start, OVERLAP).mul_(g[:, None] if dim == 2 else g)
         return x
 
 
@@ -125,13 +124,14 @@ def of_latents(conv: Conv2d, y: Tensor) -> Tensor:
     if torch.is_grad_enabled() or y.is_meta:  # in training, or counting what is to be multiplied
         whole: Tensor = conv(y)
         return whole
+    assert isinstance(conv.padding, tuple)
     channels = y.shape[1]
     ends = [(first, min(first + SLICE, channels)) for first in range(0, channels, SLICE)]
     first, end = ends[0]
-    total = convolve(y[:, first:end], conv.weight[:, first:end], conv.bias)
+    total = convolve(y[:, first:end], conv.weight[:, first:end], conv.bias, padding=conv.padding)
     for first, end in ends[1:]:
         if y[:, first:end].any():
-            total += convolve(y[:, first:end], conv.weight[:, first:end])
+            total += convolve(y[:, first:end], conv.weight[:, first:end], padding=conv.padding)
     return total
 
 
@@ -203,7 +203,7 @@ class SynthesisTransform(nn.Module):
     ) -> None:
         super().__init__()
         self.border = Border()
-        self.lapped = Conv2d(channels, STRIDE**2, 2, bias=False)
+        self.lapped = Conv2d(channels, STRIDE**2, 2, padding=1, bias=False)
         quarters = _quarters(lapped_basis(channels))
         self.lapped.weight.data = quarters.permute(1, 0, 2, 3).flip(2, 3).contiguous()
         self.in_bytes: Callable[[Tensor, Tensor], Tensor] | None = None
@@ -214,7 +214,7 @@ class SynthesisTransform(nn.Module):
             self.deep = nn.Sequential(*(Residual(deep) for _ in range(deep_blocks)))
             self.up = Conv2d(deep, 4 * wide, 1)
             self.wide = nn.Sequential(*(Residual(wide) for _ in range(wide_blocks)))
-            self.out = Conv2d(wide, 64, 2)
+            self.out = Conv2d(wide, 64, 2, padding=1)
             nn.init.zeros_(self.out.weight)
             nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
 
@@ -223,14 +223,14 @@ class SynthesisTransform(nn.Module):
 
         `modulation` is the row of `modulate` for the rate level, shape (B or 1, 2 * deep).
         """
-        blocks = of_latents(self.lapped, F.pad(y, (1, 1, 1, 1)))
+        blocks = of_latents(self.lapped, y)
         x = from_blocks(blocks, STRIDE)[:, :, OVERLAP:-OVERLAP, OVERLAP:-OVERLAP]
         x = self.border.correct(x)
         if self.branch:
             assert modulation is not None
-            fine = self.out(F.pad(self.features(y, modulation), (1, 1, 1, 1)))
+            fine = self.out(self.features(y, modulation))
             crop = OVERLAP // 2
-            x = x + from_blocks(fine, STRIDE // 2)[:, :, crop:-crop, crop:-crop]
+            x += from_blocks(fine, STRIDE // 2)[:, :, crop:-crop, crop:-crop]
         return x
 
     def features(self, y: Tensor, modulation: Tensor) -> Tensor:
