@@ -277,10 +277,8 @@ class Decoder:
 
     def _reached(self, place: Place) -> list[Any]:
         """Parts of a tile that need the latents of damaged neighbours."""
-        number, row, col = place
-        near = ((r, c) for r in range(row - 1, row + 2) for c in range(col - 1, col + 2))
-        lost = [(r, c) for r, c in near if (number, r, c) in self._mute]
-        return reached(self.header.grid, (row, col), lost, STRIDE * self.model.shape.reach)
+        lost = [near[1:] for near in around(place) if near in self._mute]
+        return reached(self.header.grid, place[1:], lost, STRIDE * self.model.shape.reach)
 
     def _empty(self, number: int) -> bool:
         """Whether the band has no valid pixel at all."""
@@ -326,7 +324,7 @@ class Decoder:
                         ready[place] = Once(partial(self._latents_or_none, place, first))
                         yield ready[place].ahead
             for place in ((band, r, c) for band in bands for r, c in tiles if r == row):
-                yield partial(self._tile_of, place, {p: ready[p] for p in _around(place) if p in ready})
+                yield partial(self._tile_of, place, {p: ready[p] for p in around(place) if p in ready})
             ready = {place: latents for place, latents in ready.items() if place[1] >= row}
 
     def _tile_of(self, place: Place, latents: dict[Place, Once[Latents | None]]) -> _Made:
@@ -371,6 +369,7 @@ def _call(work: Callable[[], _Made]) -> _Made:
     return work()
 
 
-def _around(place: Place) -> Iterator[Place]:
+def around(place: Place) -> Iterator[Place]:
+    """A tile and those that touch it, whether they exist or not."""
     band, row, col = place
     return ((band, r, c) for r in range(row - 1, row + 2) for c in range(col - 1, col + 2))

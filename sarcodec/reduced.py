@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec.damage import NAMESPACE, Place, reached
-from sarcodec.decoder import Decoder, Latents
+from sarcodec.decoder import Decoder, Latents, around
 from sarcodec.errors import UsageError
 from sarcodec.invalid import InvalidPalette
 from sarcodec.metadata import RasterMeta
@@ -85,10 +85,8 @@ class ReducedDecoder(Decoder):
         return values if cells is None else palette.restore(values, cells)
 
     def _reached(self, place: Place) -> list[Any]:
-        number, row, col = place
-        near = ((r, c) for r in range(row - 1, row + 2) for c in range(col - 1, col + 2))
-        lost = [(r, c) for r, c in near if (number, r, c) in self._mute]
-        return reached(self.grid, (row, col), lost, STRIDE // self.factor * self.model.shape.reach)
+        lost = [near[1:] for near in around(place) if near in self._mute]
+        return reached(self.grid, place[1:], lost, STRIDE // self.factor * self.model.shape.reach)
 
     def _seen_from(self, window: Window) -> Window:
         return super()._seen_from(self.covered(window))
