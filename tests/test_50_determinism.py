@@ -23,6 +23,7 @@ from sarcodec.model import modelfile, walk
 from sarcodec.model.integer import ACTIVATION_MAX, SHIFT, IntConv2d
 from sarcodec.model.modelfile import Model
 from sarcodec.model.tables import Tables
+from sarcodec.model.wholes import in_wholes
 from testing import environments
 from testing.environments import JOBS, THREADS, Environment, File, Result, Scene, Work
 from testing.scenes import dn
@@ -136,6 +137,14 @@ def nudged(**changes: Any) -> Model:
     return replace(model, entropy=replace(model.entropy, **changes))
 
 
+def frozen(model: Model) -> Model:
+    """The model with its changed networks in bytes too, where they were."""
+    networks, wholes = model.entropy.networks, model.entropy.wholes
+    return replace(
+        model, entropy=replace(model.entropy, wholes=None if wholes is None else in_wholes(networks))
+    )
+
+
 def weight() -> Model:
     """One integer weight larger by one unit: means of one channel of the last group differ a little."""
     model = deepcopy(modelfile.load(Path(TOY)))
@@ -143,7 +152,7 @@ def weight() -> Model:
     assert isinstance(layer, IntConv2d)
     layer.weight.data[3] += 2.0**-SHIFT
     layer.freeze(ACTIVATION_MAX)
-    return model
+    return frozen(model)
 
 
 def rounding() -> Model:
@@ -153,7 +162,7 @@ def rounding() -> Model:
     assert isinstance(first, IntConv2d)
     first.bias.data += 2.0 ** -(SHIFT + 4) * 2 ** (SHIFT - 1)
     first.freeze(ACTIVATION_MAX)
-    return model
+    return frozen(model)
 
 
 def table() -> Model:

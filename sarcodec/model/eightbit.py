@@ -27,6 +27,8 @@ LATENT = 2.0**-8
 """Step of latents in 16 bits."""
 STRIP = 2**18
 """Values of rows that are worked on at a time, so that they stay in a processor's cache."""
+HYPER_STEP = 2.0**-3
+"""Step of latents that h_a takes, in units of the channels' deviation."""
 KEPT = 8
 """Rates whose first convolution is kept."""
 SMALLEST, GREATEST = -14, 0
@@ -244,6 +246,19 @@ class Analysis:
         """(B, wide, 2 h, 2 w), overwritten, and (B, deep, h, w) -> what latents gain, (B, C, h, w)."""
         h: Tensor = self.down(self.wide(stem.relu_())) + joined
         return self.out(self.out.given.pack(self.deep(h), whole=self.whole))
+
+
+class HyperStart:
+    """The first convolution of h_a, of latents and their magnitudes."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        self.given = Bytes(HYPER_STEP, signed=True)
+        self.conv = Convolution(*_of(conv), self.given, whole=True)
+
+    def __call__(self, v: Tensor) -> Tensor:
+        """(B, C, h, w) latents in units of the channels' deviation -> (B, outputs, h, w)."""
+        v = self.given.pack(v, whole=True).clamp_min_(1)
+        return self.conv(torch.cat((v, torch.maximum(v, v.neg())), dim=1))  # bytes wrap: 1 becomes 255
 
 
 def _of(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:

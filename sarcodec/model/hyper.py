@@ -6,6 +6,7 @@ from the hyper-latents and from the groups already decoded, all in integers: see
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -93,12 +94,15 @@ class HyperAnalysis(nn.Module):
             nn.ReLU(),
             Conv2d(n, shape.hyper, 4, stride=2, padding=1),
         )
+        self.start: Callable[[Tensor], Tensor] | None = None
+        """What stands for magnitudes and the first convolution, where bytes do."""
 
     def forward(self, v: Tensor) -> Tensor:
         """(B, C, h, w) latents in units of the channels' deviation -> (B, hyper, h/4, w/4), rounded up."""
         h, w = v.shape[-2:]
         v = F.pad(v, (0, -w % HYPER_STRIDE, 0, -h % HYPER_STRIDE))
-        z: Tensor = self.net(torch.cat((v, v.abs()), dim=1))
+        first = self.net[0](torch.cat((v, v.abs()), dim=1)) if self.start is None else self.start(v)
+        z: Tensor = self.net[1:](first)
         return z
 
 
@@ -149,3 +153,13 @@ class EntropyNetworks(nn.Module):
             GroupHead(shape.hidden + min(start, CONTEXT_CHANNELS), size, context=start > 0)
             for start, size in zip(shape.starts, shape.groups, strict=True)
         )
+
+    def features(self, z: Tensor) -> Tensor:
+        """See :class:`HyperSynthesis`."""
+        features: Tensor = self.h_s(z)
+        return features
+
+    def codes(self, group: int, features: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and log-scales of a group, see :class:`GroupHead`, of features and latents before it."""
+        mean, log_scale = self.heads[group](torch.cat((features, seen), dim=1))
+        return mean, log_scale

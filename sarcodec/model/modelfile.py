@@ -34,6 +34,7 @@ from sarcodec.model.integer import ACTIVATION_MAX, SHIFT, IntConv2d, float32_is_
 from sarcodec.model.levels import STEPS, integer_row, interpolate
 from sarcodec.model.tables import Tables
 from sarcodec.model.transforms import SLICE, AnalysisTransform, SynthesisTransform
+from sarcodec.model.wholes import WholeNetworks, in_wholes
 
 FORMAT = "sarcodec-model-1"
 PART_SETTINGS = {
@@ -50,6 +51,8 @@ class EntropyPart:
     """What decides symbols: integer networks, integer tables of levels, probability tables."""
 
     networks: EntropyNetworks
+    wholes: WholeNetworks | None
+    """The same in products of bytes, where weights and the processor allow."""
     mean_log2: npt.NDArray[Any]
     scale_offset: npt.NDArray[Any]
     hyper_log2: npt.NDArray[Any]
@@ -280,6 +283,7 @@ def _build(
     table = {k: v.numpy() for k, v in _part(tensors, "entropy/").items() if not k.startswith("nets.")}
     entropy = EntropyPart(
         networks=networks.eval(),
+        wholes=in_wholes(networks) if products.exact() else None,
         mean_log2=table["mean_log2"],
         scale_offset=table["scale_offset"],
         hyper_log2=table["hyper_log2"],
@@ -292,10 +296,14 @@ def _build(
     layout = torch.channels_last
     for module in (networks.h_a, g_a, g_s):
         module.eval().to(device).to(memory_format=layout)
+    whole = torch.device(device).type == "cpu" and products.exact()
+    if whole:
+        first = networks.h_a.net[0]
+        assert isinstance(first, nn.Conv2d)
+        networks.h_a.start = eightbit.HyperStart(first)
     if STEPS_LOG2[0] in tensors:
         assert isinstance(g_a, AnalysisTransform)
         assert isinstance(g_s, SynthesisTransform)
-        whole = torch.device(device).type == "cpu" and products.exact()
         g_a.in_bytes = eightbit.Analysis(g_a, tensors[STEPS_LOG2[0]], whole=whole)
         g_s.in_bytes = eightbit.Synthesis(g_s, tensors[STEPS_LOG2[1]], whole=whole)
     return Model(

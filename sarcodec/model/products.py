@@ -26,18 +26,33 @@ class Products:
         What a unit of an input is worth, and the byte that stands for 0.
     made : float, optional
         What a unit of an output is worth, in bytes through a ReLU; float32 where left out.
+    padded : bool
+        Whether inputs come with their padding, so that it need not be zeros.
     """
 
     def __init__(
-        self, weight: Tensor, bias: Tensor, steps: Tensor, given: float, zero: int, made: float | None = None
+        self,
+        weight: Tensor,
+        bias: Tensor,
+        steps: Tensor,
+        given: float,
+        zero: int,
+        made: float | None = None,
+        *,
+        padded: bool = False,
     ) -> None:
         self.inputs = (given, zero)
         self.bias, self.steps, self.zeros = bias, steps, torch.zeros(len(steps), dtype=torch.int32)
-        self.shape = ([1, 1], [weight.shape[2] // 2, weight.shape[3] // 2], [1, 1], 1)
+        padding = [0, 0] if padded else [weight.shape[2] // 2, weight.shape[3] // 2]
+        self.shape = ([1, 1], padding, [1, 1], 1)
         self.outputs = (1.0, 0, torch.float32, "none") if made is None else (made, 0, torch.uint8, "relu")
         self.weight = torch.ops.onednn.qconv_prepack(
             weight.to(torch.int8), steps, given, zero, *self.shape, None
         )
+
+    def __deepcopy__(self, _memo: object) -> Products:
+        """Itself: nothing changes it, and packed weights cannot be copied."""
+        return self
 
     def __call__(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W), uint8 -> (B, outputs, H, W), uint8 or float32."""
@@ -74,6 +89,9 @@ def _exact(kernel: int, zero: int, inputs: int) -> bool:
     x = 255.0 * torch.randint(0, 2, (1, inputs, 20, 16), generator=generator)
     x[..., 8:] = 255
     x = x.contiguous(memory_format=torch.channels_last)
+    expected = F.conv2d(x.double() - zero, weight.double(), padding=kernel // 2).float()
+    unit = 2.0**-16  # makes the sums some 100 bytes, many of them beyond both ends
     found = Products(weight, torch.zeros(64), torch.ones(64), 1, zero)(to_bytes(x))
-    expected = F.conv2d(x.double() - zero, weight.double(), padding=kernel // 2)
-    return torch.equal(found, expected.float())
+    rounded = Products(weight, torch.zeros(64), torch.full((64,), unit), 1, zero, 1.0)(to_bytes(x))
+    whole = (expected * unit).round().clamp(0, 255)
+    return torch.equal(found, expected) and torch.equal(rounded.float(), whole)

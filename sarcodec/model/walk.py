@@ -78,22 +78,21 @@ class Walk:
         `absent` have latents of 0.
         """
         sizes = self.model.layers[:layers]
-        nets, powers = self.model.entropy.networks, self.model.entropy.powers
+        entropy, powers = self.model.entropy, self.model.entropy.powers
+        nets = entropy.wholes or entropy.networks
         z = times_power(torch.from_numpy(z_symbols)[None], -self.hyper_log2, powers, extra_bits=4)
-        features = nets.h_s(z.clamp(-CONTEXT_MAX, CONTEXT_MAX).float())[:, :, : size[0], : size[1]]
+        features = nets.features(z.clamp(-CONTEXT_MAX, CONTEXT_MAX).float())[:, :, : size[0], : size[1]]
         y_hat = np.zeros((sum(sizes), *size), dtype=np.int64)
-        seen = features.new_zeros((1, sum(sizes), *size))
+        seen = torch.zeros((1, sum(sizes), *size))
         last = max(set(range(len(sizes))) - absent)
-        for group, (head, start, count) in enumerate(
-            zip(nets.heads, self.shape.starts, self.shape.groups, strict=True)
-        ):
+        for group, (start, count) in enumerate(zip(self.shape.starts, self.shape.groups, strict=True)):
             part, layer = slice(start, start + count), self.model.layer_of(group)
             if layer > last:
                 break
             if layer in absent:
                 continue
-            context = torch.cat((features, seen[:, self.shape.context(group)]), dim=1)
-            mean_code, log_code = (t.long() for t in head(context))
+            codes = nets.codes(group, features, seen[:, self.shape.context(group)])
+            mean_code, log_code = (t.long() for t in codes)
             mean = times_power(mean_code, self.mean_log2[part], powers, extra_bits=-1)
             index = self._scale_index(log_code, part)
             flat = (count, size[0] * size[1])

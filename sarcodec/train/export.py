@@ -19,6 +19,7 @@ from sarcodec.model.integer import IntConv2d
 from sarcodec.model.levels import STEPS, power_table
 from sarcodec.model.loops import SHRUNK
 from sarcodec.model.tables import PRECISION, WIDEST, scale_deviations
+from sarcodec.model.wholes import rounded
 from sarcodec.train.network import UNIT_DB, SarNet
 
 FIRST_CODED = {"scalar": 5, "trellis": 9}
@@ -88,7 +89,7 @@ def _trimmed(pmf: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def tensors_of(net: SarNet) -> dict[str, Tensor]:
-    """All tensors of the model file, with tables from the trained densities."""
+    """All tensors of the model file: tables from the trained densities, integer weights that are bytes."""
     net = net.cpu().eval()
     tensors: dict[str, Tensor] = {}
     for name, value in net.g_a.state_dict().items():
@@ -103,7 +104,7 @@ def tensors_of(net: SarNet) -> dict[str, Tensor]:
     for name, module in net.entropy.named_modules():
         if isinstance(module, IntConv2d):
             weight, bias = module.integers()
-            tensors[f"entropy/nets.{name}.weight"] = weight.detach().to(torch.int16)
+            tensors[f"entropy/nets.{name}.weight"] = rounded(weight).to(torch.int16)
             tensors[f"entropy/nets.{name}.bias"] = bias.detach().to(torch.int32)
     gain = net.gain_log2.detach() + finer
     unit = gain + net.deviation_log2
