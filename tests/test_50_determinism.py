@@ -21,9 +21,9 @@ from sarcodec.api import decode_array, encode_array
 from sarcodec.errors import ChecksumError, FormatError
 from sarcodec.model import modelfile, walk
 from sarcodec.model.integer import ACTIVATION_MAX, SHIFT, IntConv2d
+from sarcodec.model.integer_bytes import in_bytes
 from sarcodec.model.modelfile import Model
 from sarcodec.model.tables import Tables
-from sarcodec.model.wholes import in_wholes
 from testing import environments
 from testing.environments import JOBS, THREADS, Environment, File, Result, Scene, Work
 from testing.scenes import dn
@@ -139,9 +139,9 @@ def nudged(**changes: Any) -> Model:
 
 def frozen(model: Model) -> Model:
     """The model with its changed networks in bytes too, where they were."""
-    networks, wholes = model.entropy.networks, model.entropy.wholes
+    networks, made = model.entropy.networks, model.entropy.in_bytes
     return replace(
-        model, entropy=replace(model.entropy, wholes=None if wholes is None else in_wholes(networks))
+        model, entropy=replace(model.entropy, in_bytes=None if made is None else in_bytes(networks))
     )
 
 

@@ -31,10 +31,10 @@ from sarcodec.model.contents import DIGEST_BYTES, STEPS_LOG2
 from sarcodec.model.families import transforms
 from sarcodec.model.hyper import CONTEXT_MAX, EntropyNetworks, Shape
 from sarcodec.model.integer import ACTIVATION_MAX, SHIFT, IntConv2d, float32_is_exact
+from sarcodec.model.integer_bytes import ByteNetworks, in_bytes
 from sarcodec.model.levels import STEPS, integer_row, interpolate
 from sarcodec.model.tables import Tables
 from sarcodec.model.transforms import SLICE, AnalysisTransform, SynthesisTransform
-from sarcodec.model.wholes import WholeNetworks, in_wholes
 
 FORMAT = "sarcodec-model-1"
 PART_SETTINGS = {
@@ -51,7 +51,7 @@ class EntropyPart:
     """What decides symbols: integer networks, integer tables of levels, probability tables."""
 
     networks: EntropyNetworks
-    wholes: WholeNetworks | None
+    in_bytes: ByteNetworks | None
     """The same in products of bytes, where weights and the processor allow."""
     mean_log2: npt.NDArray[Any]
     scale_offset: npt.NDArray[Any]
@@ -283,7 +283,7 @@ def _build(
     table = {k: v.numpy() for k, v in _part(tensors, "entropy/").items() if not k.startswith("nets.")}
     entropy = EntropyPart(
         networks=networks.eval(),
-        wholes=in_wholes(networks) if products.exact() else None,
+        in_bytes=in_bytes(networks) if products.exact() else None,
         mean_log2=table["mean_log2"],
         scale_offset=table["scale_offset"],
         hyper_log2=table["hyper_log2"],

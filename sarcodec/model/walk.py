@@ -79,7 +79,7 @@ class Walk:
         """
         sizes = self.model.layers[:layers]
         entropy, powers = self.model.entropy, self.model.entropy.powers
-        nets = entropy.wholes or entropy.networks
+        nets = entropy.in_bytes or entropy.networks
         z = times_power(torch.from_numpy(z_symbols)[None], -self.hyper_log2, powers, extra_bits=4)
         features = nets.features(z.clamp(-CONTEXT_MAX, CONTEXT_MAX).float())[:, :, : size[0], : size[1]]
         y_hat = np.zeros((sum(sizes), *size), dtype=np.int64)

@@ -16,10 +16,10 @@ from torch import Tensor
 from sarcodec.model import modelfile, trellis
 from sarcodec.model.hyper import FRACTION
 from sarcodec.model.integer import IntConv2d
+from sarcodec.model.integer_bytes import rounded
 from sarcodec.model.levels import STEPS, power_table
 from sarcodec.model.loops import SHRUNK
 from sarcodec.model.tables import PRECISION, WIDEST, scale_deviations
-from sarcodec.model.wholes import rounded
 from sarcodec.train.network import UNIT_DB, SarNet
 
 FIRST_CODED = {"scalar": 5, "trellis": 9}

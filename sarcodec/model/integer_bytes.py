@@ -41,7 +41,7 @@ def rounded(weight: Tensor) -> Tensor:
     return tried[best, torch.arange(len(weight), device=weight.device)]
 
 
-class Whole:
+class ByteConv2d:
     """One convolution.
 
     Parameters
@@ -61,10 +61,12 @@ class Whole:
         powers = powers_of(weight)
         unit = torch.ldexp(torch.ones(len(weight), dtype=torch.float64), powers)
         weight /= unit[:, None, None, None]
-        self.kept = weight.shape[1] - signed
-        bias = bias - SIGNED * weight[:, self.kept :].sum((1, 2, 3)) * unit
+        bias = bias - SIGNED * weight[:, weight.shape[1] - signed :].sum((1, 2, 3)) * unit
         worst = ACTIVATION_MAX * weight.abs().sum((1, 2, 3)) * unit + bias.abs() + 1
-        if not torch.equal(weight, weight.round()) or float(worst.max()) >= FLOAT32_EXACT:
+        largest = max(
+            float(worst.max()), 2 * float(bias.abs().max()) + 1
+        )  # biases hold half a unit, see below
+        if not torch.equal(weight, weight.round()) or largest >= FLOAT32_EXACT:
             raise NotBytesError
         # Bytes are rounded to even where they are halves. With half a unit more none is, and halves go up;
         # sums too large to hold that half are far beyond 255.
@@ -74,9 +76,9 @@ class Whole:
         made = 1.0 if layer.relu else None
         self.products = Products(weight.float(), bias, steps, 1.0, 0, made, padded=True)
 
-    def __call__(self, x: Tensor, signed: Tensor | None = None) -> Tensor:
+    def __call__(self, x: Tensor | None, signed: Tensor | None = None) -> Tensor:
         """Bytes (B, C, H, W), of signed inputs float values -> bytes through a ReLU, float32 otherwise."""
-        parts = [F.pad(x, self.padding)] if self.kept else []
+        parts = [] if x is None else [F.pad(x, self.padding)]
         if signed is not None:
             parts.append(F.pad(to_bytes(signed + SIGNED), self.padding, value=SIGNED))
         x = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
@@ -89,11 +91,11 @@ class Head:
 
     def __init__(self, head: nn.Module, features: int) -> None:
         assert isinstance(head, GroupHead)
-        self.mix = Whole(head.mix, head.mix.weight.shape[1] - features)
-        self.out = Whole(head.out)
+        self.mix = ByteConv2d(head.mix, head.mix.weight.shape[1] - features)
+        self.out = ByteConv2d(head.out)
 
 
-class WholeNetworks:
+class ByteNetworks:
     """The integer networks that decide symbols, in the place of :class:`EntropyNetworks`.
 
     Raises
@@ -104,14 +106,14 @@ class WholeNetworks:
 
     def __init__(self, networks: EntropyNetworks) -> None:
         h_s = networks.h_s
-        self.first = Whole(h_s.first, h_s.first.weight.shape[1])
-        self.up1, self.middle, self.up2 = Whole(h_s.up1), Whole(h_s.middle), Whole(h_s.up2)
-        self.last = Whole(h_s.last)
+        self.first = ByteConv2d(h_s.first, h_s.first.weight.shape[1])
+        self.up1, self.middle, self.up2 = ByteConv2d(h_s.up1), ByteConv2d(h_s.middle), ByteConv2d(h_s.up2)
+        self.last = ByteConv2d(h_s.last)
         self.heads = [Head(head, len(h_s.last.weight)) for head in networks.heads]
 
     def features(self, z: Tensor) -> Tensor:
         """As :meth:`EntropyNetworks.features`, uint8."""
-        x = F.pixel_shuffle(self.up1(self.first(z, z)), 2)
+        x = F.pixel_shuffle(self.up1(self.first(None, z)), 2)
         return self.last(F.pixel_shuffle(self.up2(self.middle(x)), 2))
 
     def codes(self, group: int, features: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,9 +124,9 @@ class WholeNetworks:
         return mean, log_scale
 
 
-def in_wholes(networks: EntropyNetworks) -> WholeNetworks | None:
+def in_bytes(networks: EntropyNetworks) -> ByteNetworks | None:
     """Networks in products of bytes, None where their weights are not bytes."""
     try:
-        return WholeNetworks(networks)
+        return ByteNetworks(networks)
     except NotBytesError:
         return None

@@ -17,9 +17,9 @@ from sarcodec.model import modelfile, products
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.hyper import CONTEXT_MAX
 from sarcodec.model.integer import ACTIVATION_MAX, SHIFT, WEIGHT_MAX, IntConv2d
+from sarcodec.model.integer_bytes import HIGHEST, ByteConv2d, NotBytesError, powers_of, rounded
 from sarcodec.model.modelfile import Model
 from sarcodec.model.products import LARGEST
-from sarcodec.model.wholes import HIGHEST, NotBytesError, Whole, powers_of, rounded
 
 here = pytest.mark.skipif(not products.exact(), reason="this processor does not multiply bytes exactly")
 
@@ -60,22 +60,26 @@ def test_a_convolution_in_bytes_is_its_integer_definition(
     x = rng.integers(0, ACTIVATION_MAX + 1, (1, kept, 9, 6))
     seen = rng.integers(-CONTEXT_MAX, CONTEXT_MAX + 1, (1, signed, 9, 6))
     expected = layer(torch.from_numpy(np.concatenate((x, seen), axis=1)).double())
-    whole = Whole(layer, signed)
-    found = whole(torch.from_numpy(x).to(torch.uint8), torch.from_numpy(seen).float() if signed else None)
+    whole = ByteConv2d(layer, signed)
+    found = whole(
+        torch.from_numpy(x).to(torch.uint8) if kept else None,
+        torch.from_numpy(seen).float() if signed else None,
+    )
     assert torch.equal(found.double(), expected)
 
 
 @pytest.mark.parametrize(
-    "weight",
+    ("weight", "bias"),
     [
-        np.full((4, 8, 3, 3), 2 * LARGEST + 1),  # odd, and no byte
-        np.full((4, 300, 3, 3), 8 * LARGEST),  # bytes, but sums of more than 24 bits
+        (np.full((4, 8, 3, 3), 2 * LARGEST + 1), 0),  # odd, and no byte
+        (np.full((4, 300, 3, 3), 8 * LARGEST), 0),  # bytes, but sums of more than 24 bits
+        (np.full((4, 8, 3, 3), 1), -(2**23)),  # and half a unit that a bias cannot hold
     ],
 )
 @here
-def test_what_bytes_cannot_hold_is_refused(weight: npt.NDArray[Any]) -> None:
+def test_what_bytes_cannot_hold_is_refused(weight: npt.NDArray[Any], bias: int) -> None:
     with pytest.raises(NotBytesError):
-        Whole(layer_of(weight, np.zeros(4, np.int64)))
+        ByteConv2d(layer_of(weight, np.full(4, bias)))
 
 
 @given(seed=st.integers(0, 10**6), spread=st.sampled_from([1, 50, 400, 5000]))
@@ -101,8 +105,8 @@ def lapped() -> Model:
 
 @here
 def test_the_model_that_ships_codes_the_same_latents_either_way(lapped: Model) -> None:
-    assert lapped.entropy.wholes is not None
-    plain = replace(lapped, entropy=replace(lapped.entropy, wholes=None))
+    assert lapped.entropy.in_bytes is not None
+    plain = replace(lapped, entropy=replace(lapped.entropy, in_bytes=None))
     rng = np.random.default_rng(3)
     deviation = 2.0 ** lapped.deviation_log2.numpy()[:, None, None]
     y = (rng.laplace(0, 1, (lapped.shape.channels, 13, 10)) * deviation).astype(np.float32)
