@@ -55,7 +55,7 @@ def test_reduced_synthesis_is_the_mean_of_whole_synthesis(
 @pytest.mark.parametrize("factor", FACTORS)
 @pytest.mark.parametrize("name", [None, "baseline-16x-rd", "resnet-lite-16x-rd"])
 def test_released_models_of_any_family_are_reduced(name: str | None, factor: int) -> None:
-    model = modelfile.load(zoo.find(name))
+    model = replace(modelfile.load(zoo.find(name)), overviews={})
     y = latents(model, (3, 4))
     reduced = reduction(model, factor, len(model.layers))
     channels = sum(model.layers[: reduced.layers])

@@ -25,6 +25,7 @@ from sarcodec.errors import InputError
 from sarcodec.io.pack import pack_folder
 from sarcodec.io.raster import RasterSink
 from sarcodec.metadata import RasterMeta
+from sarcodec.model import modelfile
 from sarcodec.model.hyper import Shape
 from sarcodec.packing import INVALID, STEP_DB, ZERO_DB, from_codes, to_codes
 from sarcodec.types import Window
@@ -386,6 +387,7 @@ def test_a_trained_net_becomes_a_model_that_encodes_and_decodes(data: Path, tmp_
         net, PackedScenes(data, 64), path, id="tiny", crops=3, rounds=2, progress=lambda *t: ticks.append(t)
     )
     assert ticks[-1] == (6, 6)
+    assert set(modelfile.load(path).overviews) == {4, 8, 16}
     scene = dn((100, 90), 9)
     coded = encode_array(scene, model=str(path), quality=70, jobs=1)
     back = decode_bytes(coded, str(path))

@@ -38,6 +38,8 @@ DEEPEST = 32
 EXPONENT = 11 * STEPS
 """Largest magnitude of a level's logarithm; with 4 extra bits no shift leaves -15..15."""
 
+OVERVIEWS = (4, 8)
+"""Factors of reduction that a model may have kernels for; those for 8 are also those for 16, averaged."""
 STEPS_LOG2 = ("analysis/steps_log2", "synthesis/steps_log2")
 """Logarithms of the steps of bytes, see :mod:`sarcodec.model.eightbit`."""
 
@@ -163,12 +165,22 @@ def claims(shape: Shape) -> dict[str, Claim]:
     return wanted
 
 
-def optional(shape: Shape) -> dict[str, Claim]:
-    """Tensors of a model whose branches run in 8 bits: both or neither are there."""
+def optional(shape: Shape) -> tuple[dict[str, Claim], ...]:
+    """Tensors of branches that run in 8 bits, and of overviews: of each, all or none are there."""
     if shape.family != "lapped" or not shape.wide:
-        return {}
+        return ()
     size = (steps_in(shape.wide_blocks + shape.deep_blocks),)
-    return dict.fromkeys(STEPS_LOG2, (torch.int16, size))
+    overviews: dict[str, Claim] = {}
+    for factor in OVERVIEWS:
+        cells, kernel = (STRIDE // factor) ** 2, overview_kernel(shape)
+        overviews[f"overview/{factor}.weight"] = (torch.float16, (cells, shape.deep, kernel, kernel))
+        overviews[f"overview/{factor}.bias"] = (torch.float16, (cells,))
+    return dict.fromkeys(STEPS_LOG2, (torch.int16, size)), overviews
+
+
+def overview_kernel(shape: Shape) -> int:
+    """Side of the kernels of overviews: as far as the half of the branch reaches that they stand for."""
+    return 2 * (shape.reach - shape.deep_blocks) + 1
 
 
 Layer = tuple[str, tuple[int, int, int, int]]
@@ -203,9 +215,10 @@ def check_tensors(tensors: dict[str, Tensor], shape: Shape) -> None:
     ValueError
         One is missing, superfluous, of another dtype or shape, not finite or out of range.
     """
-    wanted, more = claims(shape), optional(shape)
-    if more.keys() & tensors.keys():
-        wanted |= more
+    wanted = claims(shape)
+    for more in optional(shape):
+        if more.keys() & tensors.keys():
+            wanted |= more
     if different := sorted(wanted.keys() ^ tensors.keys()):
         what = "is missing" if different[0] in wanted else "belongs to no model"
         raise ValueError(f"tensor {different[0][:80]} {what}")
@@ -227,7 +240,7 @@ def check_tensors(tensors: dict[str, Tensor], shape: Shape) -> None:
         ("entropy/z_offset", -DEFAULT.symbol, 0),
         ("entropy/z_coded", 0, 1),
         *((("entropy/y_shrink", -MEAN_STEPS, MEAN_STEPS),) if "entropy/y_shrink" in wanted else ()),
-        *((name, SMALLEST, GREATEST) for name in more if name in wanted),
+        *((name, SMALLEST, GREATEST) for name in STEPS_LOG2 if name in wanted),
     ):
         least, most = (int(v) for v in tensors[name].aminmax())
         if least < low or most > high:

@@ -222,6 +222,10 @@ class Synthesis:
         h = self.up.given.pack(self.deep(self._joined(y, modulation)), whole=self.whole)
         return self.wide(F.pixel_shuffle(self.up(h).relu_(), 2))
 
+    def coarse(self, y: Tensor, modulation: Tensor) -> Tensor:
+        """See :meth:`SynthesisTransform.coarse`."""
+        return self.deep(self._joined(y, modulation)).relu_()
+
     def _joined(self, y: Tensor, modulation: Tensor) -> Tensor:
         """Joined latents; the convolutions of a few rates are kept, since each band has one."""
         key = modulation.cpu().numpy().tobytes()

@@ -1,7 +1,8 @@
-"""A model as one safetensors file: three parts, two digests.
+"""A model as one safetensors file: four parts, two digests.
 
 Keys begin with ``entropy/`` (integer networks and tables: they decide symbols), ``synthesis/`` (latents to
-pixels) or ``analysis/`` (encoder only). A `.sarc` file carries the digest of the first two.
+pixels), ``overview/`` (latents to means of pixels) or ``analysis/`` (encoder only). A `.sarc` file
+carries the digest of the first two.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ from sarcodec.atomic import replacing, write_error
 from sarcodec.errors import UnsupportedError
 from sarcodec.limits import check
 from sarcodec.model import contents, eightbit, products
-from sarcodec.model.contents import DIGEST_BYTES, STEPS_LOG2
+from sarcodec.model.contents import DIGEST_BYTES, OVERVIEWS, STEPS_LOG2
 from sarcodec.model.families import transforms
 from sarcodec.model.hyper import CONTEXT_MAX, EntropyNetworks, Shape
 from sarcodec.model.integer import ACTIVATION_MAX, SHIFT, IntConv2d, float32_is_exact
 from sarcodec.model.integer_bytes import ByteNetworks, in_bytes
 from sarcodec.model.levels import STEPS, integer_row, interpolate
 from sarcodec.model.tables import Tables
-from sarcodec.model.transforms import SLICE, AnalysisTransform, SynthesisTransform
+from sarcodec.model.transforms import SLICE, STRIDE, AnalysisTransform, SynthesisTransform
 
 FORMAT = "sarcodec-model-1"
 PART_SETTINGS = {
@@ -82,6 +83,8 @@ class Model:
     """Encoder only: log2 of quantiser steps in a latent unit, in 1/256, shape (anchors, channels)."""
     deviation_log2: Tensor
     inverse_log2: Tensor
+    overviews: dict[int, tuple[Tensor, Tensor]]
+    """Weight and bias that make means over so many pixels a side, see `sarcodec.model.averaged`."""
     entropy_digest: bytes
     synthesis_digest: bytes
 
@@ -318,9 +321,23 @@ def _build(
         gain_log2=tensors["analysis/gain_log2"].numpy(),
         deviation_log2=tensors["analysis/deviation_log2"].float().to(device),
         inverse_log2=tensors["synthesis/inverse_log2"].float().to(device),
+        overviews=_overviews(_part(tensors, "overview/"), device),
         entropy_digest=digest(tensors, "entropy", config),
         synthesis_digest=digest(tensors, "synthesis", config),
     )
+
+
+def _overviews(stored: dict[str, Tensor], device: str) -> dict[int, tuple[Tensor, Tensor]]:
+    """Kernels of each factor that there are any for; one of 16 is the mean of the four of 8."""
+    if not stored:
+        return {}
+    made = {
+        factor: (stored[f"{factor}.weight"].float().to(device), stored[f"{factor}.bias"].float().to(device))
+        for factor in OVERVIEWS
+    }
+    weight, bias = made[max(OVERVIEWS)]
+    made[STRIDE] = (weight.mean(0, keepdim=True), bias.mean(0, keepdim=True))
+    return made
 
 
 def _fill(module: nn.Module, stored: dict[str, Tensor]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -195,6 +196,16 @@ class AnalysisTransform(nn.Module):
         return y
 
 
+class ByteBranch(Protocol):
+    """The branch of g_s in 8 bits, see :mod:`sarcodec.model.eightbit`."""
+
+    def __call__(self, y: Tensor, modulation: Tensor) -> Tensor:
+        """See :meth:`SynthesisTransform.features`."""
+
+    def coarse(self, y: Tensor, modulation: Tensor) -> Tensor:
+        """See :meth:`SynthesisTransform.coarse`."""
+
+
 class SynthesisTransform(nn.Module):
     """g_s: dequantised latents -> image. As :class:`AnalysisTransform`; `levels` is how many rate anchors."""
 
@@ -206,7 +217,7 @@ class SynthesisTransform(nn.Module):
         self.lapped = Conv2d(channels, STRIDE**2, 2, padding=1, bias=False)
         quarters = _quarters(lapped_basis(channels))
         self.lapped.weight.data = quarters.permute(1, 0, 2, 3).flip(2, 3).contiguous()
-        self.in_bytes: Callable[[Tensor, Tensor], Tensor] | None = None
+        self.in_bytes: ByteBranch | None = None
         self.branch = wide > 0
         if self.branch:
             self.join = Conv2d(channels, deep, 1)
@@ -237,8 +248,12 @@ class SynthesisTransform(nn.Module):
         """The first latents (B, c, h, w) -> (B, wide, 2 h, 2 w), from which the branch makes its pixels."""
         if self.in_bytes is not None:
             return self.in_bytes(y, modulation)
-        scale, shift = modulation[:, :, None, None].chunk(2, dim=1)
-        h = self.deep(of_latents(self.join, y) * (1 + scale) + shift)
-        h = F.relu(F.pixel_shuffle(self.up(F.relu(h)), 2))
-        wide: Tensor = self.wide(h)
+        wide: Tensor = self.wide(F.relu(F.pixel_shuffle(self.up(self.coarse(y, modulation)), 2)))
         return wide
+
+    def coarse(self, y: Tensor, modulation: Tensor) -> Tensor:
+        """The first latents (B, c, h, w) -> (B, deep, h, w), what the branch has at stride 16."""
+        if self.in_bytes is not None:
+            return self.in_bytes.coarse(y, modulation)
+        scale, shift = modulation[:, :, None, None].chunk(2, dim=1)
+        return F.relu(self.deep(of_latents(self.join, y) * (1 + scale) + shift))

@@ -31,12 +31,15 @@ from sarcodec.train.export import (
     write,
 )
 from sarcodec.train.network import SarNet
+from sarcodec.train.overview import overviews
 from sarcodec.train.ranges import in_bytes
 
 PRIOR_WEIGHT = 40.0
 """Symbols that the Gaussian counts for in a fitted table."""
 CROP = 256
 """Pixels a side of crops that tables are fitted to: smaller ones are mostly edge to the entropy networks."""
+OVERVIEW_CROPS = 4
+"""Crops that overviews are fitted to, each at one level, for one that tables are fitted to at all."""
 
 
 def scenes_to_fit(path: Path, crop: int) -> PackedScenes:
@@ -123,7 +126,7 @@ def calibrate(
     first_coded: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write `net` as a model file whose tables and steps of bytes fit `scenes`, never test data.
+    """Write `net` as a model file whose tables, steps of bytes and overviews fit `scenes`, never test data.
 
     Parameters
     ----------
@@ -162,4 +165,7 @@ def calibrate(
             put_tables(tensors, "z", census.hyper_pmfs(trained))
             active = census.hyper[:, :, np.arange(81) != 40].sum(2) / np.maximum(census.hyper.sum(2), 1)
             tensors["entropy/z_coded"] = torch.from_numpy((active > HYPER_SILENT).astype(np.uint8))
+        write(draft, tensors, net, id=id, first_coded=first_coded)
+        many, _ = scenes.batch(OVERVIEW_CROPS * crops, np.random.default_rng(8), augment=True, level=level)
+        tensors |= overviews(modelfile.load(draft), many[:, 0].numpy(), rates)
         write(path, tensors, net, id=id, first_coded=first_coded)
