@@ -30,13 +30,10 @@ def fill_invalid(
     if not valid.any():
         return np.full_like(db, empty)
     total, count = np.where(valid, db, np.float32(0)), valid.astype(np.float32)
-    levels = []
-    while True:
-        mean = total / np.maximum(count, 1)
-        levels.append((mean, count > 0))
-        if (count > 0).all():
-            break
+    levels = [(total, valid)]
+    while not levels[-1][1].all():
         total, count = _halve(total), _halve(count)
+        levels.append((total / np.maximum(count, 1), count > 0))
     filled: npt.NDArray[np.float32] = levels.pop()[0]
     while levels:
         mean, known = levels.pop()

@@ -10,6 +10,7 @@ The transform is the lapped one that g_a started as, which proposes as well as t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,11 @@ coarse coefficients."""
 MARGIN = 4
 """Pixels beyond a block up to which valid ones make it worth coding; those further off have next to no part
 in it."""
+STRIP, AROUND = 12, 2
+"""Rows of blocks that are filled together, and blocks beyond that a filling depends on: those that a block
+overlaps, and those that these overlap."""
+
+Slices = tuple[slice, slice]
 
 
 def analyse_seen(x: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_], model: Model) -> npt.NDArray[Any]:
@@ -50,12 +56,53 @@ def analyse_seen(x: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_], model
 def _filled(
     x: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_], seen: npt.NDArray[np.bool_], model: Model
 ) -> npt.NDArray[np.float32]:
-    """`x` with other invalid pixels, within the range of the valid ones."""
-    low, high = x[valid].min(), x[valid].max()
-    for part in PASSES:
-        least = 1 / model.steps(round(part * model.top_level))
-        x = np.where(valid, x, lapped.proposed(x, seen, least).clip(low, high))
+    """`x` with other invalid pixels, within the range of the valid ones.
+
+    Blocks further than one from those that are `seen` get nothing proposed, and 0 instead.
+    """
+    low, high = x.min(), x.max()  # a smooth filling is within the range of what it is made of
+    near, shape = _neighbours(seen), (seen.shape[0], STRIDE, seen.shape[1], STRIDE)
+    parts = list(_parts(near & ~valid.reshape(shape).all((1, 3))))
+    x = x.copy()
+    x.reshape(shape).swapaxes(1, 2)[~near] = np.float32(0).clip(low, high)
+    for level in PASSES:
+        least = 1 / model.steps(round(level * model.top_level))
+        before, x = x, x.copy()
+        for inner, outer in parts:
+            proposed = lapped.proposed(before[_pixels(outer)], seen[outer], least)
+            top, left = (STRIDE * (i.start - o.start) for i, o in zip(inner, outer, strict=True))
+            at = _pixels(inner)
+            here = valid[at]
+            proposed = proposed[top : top + here.shape[0], left : left + here.shape[1]].clip(low, high)
+            x[at] = np.where(here, before[at], proposed)
     return x
+
+
+def _parts(wanted: npt.NDArray[np.bool_]) -> Iterator[tuple[Slices, Slices]]:
+    """Rectangles of blocks that cover the wanted ones, and each with what around it matters."""
+    rows, cols = wanted.shape
+    for top in range(0, rows, STRIP):
+        bottom = min(top + STRIP, rows)
+        columns = np.flatnonzero(wanted[top:bottom].any(0))
+        for run in np.split(columns, 1 + np.flatnonzero(np.diff(columns) > 2 * AROUND)):
+            if run.size:
+                left, right = int(run[0]), int(run[-1]) + 1
+                tall = slice(max(0, top - AROUND), min(rows, bottom + AROUND))
+                wide = slice(max(0, left - AROUND), min(cols, right + AROUND))
+                yield (slice(top, bottom), slice(left, right)), (tall, wide)
+
+
+def _pixels(blocks: Slices) -> Slices:
+    rows, cols = (slice(STRIDE * part.start, STRIDE * part.stop) for part in blocks)
+    return rows, cols
+
+
+def _neighbours(blocks: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """These blocks and the eight around each."""
+    near: npt.NDArray[np.bool_] = np.lib.stride_tricks.sliding_window_view(np.pad(blocks, 1), (3, 3)).any(
+        (2, 3)
+    )
+    return near
 
 
 def _with_any(pixels: npt.NDArray[np.bool_], margin: int) -> npt.NDArray[np.bool_]:

@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sarcodec import zoo
 from sarcodec.fill import fill_invalid
-from sarcodec.model import modelfile
+from sarcodec.model import lapped, modelfile
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
 from sarcodec.radiometry import to_db
 from sarcodec.simulate import Scene, SceneSpec
 from sarcodec.types import Scale
-from sarcodec.unseen import analyse_seen
+from sarcodec.unseen import MARGIN, PASSES, _with_any, analyse_seen
 
 Array = npt.NDArray[Any]
 SIDE = 256
@@ -87,3 +89,30 @@ def test_models_of_another_family_see_the_smooth_filling() -> None:
     model = modelfile.load(zoo.installed("baseline-16x-rd"))
     valid = swath_edge()
     assert np.array_equal(analyse_seen(filled(valid), valid, model), model.analyse(filled(valid)))
+
+
+@given(st.integers(0, 2**30), st.sampled_from([0.02, 0.2, 0.6, 0.97]), st.booleans())
+@settings(max_examples=25)
+def test_filling_in_parts_is_filling_the_whole(seed: int, off: float, slanted: bool) -> None:
+    rng = np.random.default_rng(seed)
+    h, w = (16 * int(n) for n in rng.integers(1, 45, 2))
+    x, (row, col) = rng.normal(0, 1, (h, w)).astype(np.float32), np.mgrid[:h, :w]
+    patches = rng.random((h // 16, w // 16)).repeat(16, 0).repeat(16, 1) >= off
+    valid = col + row / 4 > off * w if slanted else patches
+    valid[0, 0], valid[-1, -1] = True, False
+    x = np.asarray(fill_invalid(x, valid), np.float32)
+    given_to: list[Array] = []
+
+    def analyse(_: Model, x: Array) -> Array:
+        given_to.append(x)
+        return np.zeros((1, h // 16, w // 16), np.float32)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Model, "analyse", analyse)
+        analyse_seen(x, valid, shipped())
+    low, high, expected = x[valid].min(), x[valid].max(), x
+    for level in PASSES:
+        least = 1 / shipped().steps(round(level * shipped().top_level))
+        seen = _with_any(valid, MARGIN)
+        expected = np.where(valid, x, lapped.proposed(expected, seen, least).clip(low, high))
+    np.testing.assert_allclose(given_to[0], expected, atol=2e-6 * np.abs(x).max())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -38,13 +39,15 @@ def lapped_kernels(size: int = STRIDE) -> Tensor:
     return sine_window(size) * math.sqrt(2 / size) * torch.cos(phase)
 
 
+@cache
+def _order(size: int) -> list[tuple[int, int]]:
+    pairs = ((u, v) for u in range(size) for v in range(size))
+    return sorted(pairs, key=lambda uv: ((uv[0] + 0.5) ** 2 + (uv[1] + 0.5) ** 2, uv))
+
+
 def frequencies(channels: int, size: int = STRIDE) -> tuple[Tensor, Tensor]:
     """Frequencies (u, v) of the first `channels` functions in two dimensions, ordered by u^2 + v^2."""
-    order = sorted(
-        ((u, v) for u in range(size) for v in range(size)),
-        key=lambda uv: ((uv[0] + 0.5) ** 2 + (uv[1] + 0.5) ** 2, uv),
-    )
-    rows, cols = (torch.tensor(part) for part in zip(*order[:channels], strict=True))
+    rows, cols = (torch.tensor(part) for part in zip(*_order(size)[:channels], strict=True))
     return rows, cols
 
 
