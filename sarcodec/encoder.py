@@ -215,13 +215,13 @@ def header_of(scene: Scene, model: Model, level: int) -> Header:
     )
 
 
-def write(file: BinaryIO, latents: Latents, model: Model, level: int, jobs: int, tick: Tick) -> int:
-    """Code every tile at `level` and write the file front to back; returns its size in bytes."""
+def write(file: BinaryIO, latents: Latents, coder: LatentCoder, jobs: int, tick: Tick) -> int:
+    """Code every tile and write the file front to back; returns its size in bytes."""
     scene = latents.scene
-    header = header_of(scene, model, level)
+    header = header_of(scene, coder.model, coder.level)
     writer = Writer(file, header, limits=scene.limits)
     records, total = [], len(scene.places)
-    with closing(_records(latents, model, header, level, jobs)) as made:
+    with closing(_records(latents, header, coder, jobs)) as made:
         for done, record in enumerate(made):
             records.append(record)
             if len(records) == len(scene.scans):
@@ -232,21 +232,23 @@ def write(file: BinaryIO, latents: Latents, model: Model, level: int, jobs: int,
 
 
 def _records(
-    latents: Latents, model: Model, header: Header, level: int, jobs: int
+    latents: Latents, header: Header, coder: LatentCoder, jobs: int
 ) -> Generator[BandRecord, None, None]:
     """Records in the order of the file: row-major tiles, bands within."""
     scene = latents.scene
-    with closing(_coded(latents, model, level, jobs)) as coded:
+    with closing(_coded(latents, coder, jobs)) as coded:
         if scene.sides.any:
             seed = crc_in(header.to_bytes(limits=scene.limits))
-            yield from with_measured(coded, scene.source, model, header, scene.sides.gain_side, seed, jobs)
+            yield from with_measured(
+                coded, scene.source, coder.model, header, scene.sides.gain_side, seed, jobs
+            )
         else:
             yield from (record for _, record, _ in coded)
 
 
-def _coded(latents: Latents, model: Model, level: int, jobs: int) -> Generator[Coded, None, None]:
+def _coded(latents: Latents, coder: LatentCoder, jobs: int) -> Generator[Coded, None, None]:
     """Records of what the model codes; with the decoded latents where pixels are to be measured."""
-    scene, coder = latents.scene, LatentCoder(model, level)
+    scene, count = latents.scene, len(coder.model.layers)
 
     def work(at: tuple[int, int]) -> list[Coded]:
         out: list[Coded] = []
@@ -254,7 +256,7 @@ def _coded(latents: Latents, model: Model, level: int, jobs: int) -> Generator[C
         for band in range(len(scene.scans)):
             tile = latents.fetch(band, at)
             coded = code(latents, coder, (band, at), known, tile=tile)
-            layers = (b"",) * len(model.layers) if coded is None else coded.layers
+            layers = (b"",) * count if coded is None else coded.layers
             decoded = coded.y_hat.astype(np.int32) if scene.sides.any and coded is not None else None
             out.append(((band, at), BandRecord(tile.mask, layers), decoded))
         return out
@@ -296,9 +298,3 @@ def code(
         beside = np.zeros(tile.y.shape, np.int64) if base is None else base.y_hat
     coded = known[band] = coder.encode(tile.y, beside=beside, dry=dry)
     return coded
-
-
-def encode_to(path: Path, latents: Latents, model: Model, level: int, jobs: int, tick: Tick) -> int:
-    """:func:`write` into a file that is made anew."""
-    with path.open("wb") as file:
-        return write(file, latents, model, level, jobs, tick)

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-import numpy as np
-import numpy.typing as npt
-
-from sarcodec import gain, targets, texture
-from sarcodec.encoder import Latents, Scene, Tick, code, header_of, write
+from sarcodec.encoder import Latents, Tick, write
 from sarcodec.errors import UsageError
-from sarcodec.model.entropy import SEGMENT_BYTES, LatentCoder
+from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
-from sarcodec.model.runtime import one_thread
-from sarcodec.model.transforms import STRIDE
-from sarcodec.parallel import ordered_map
-from sarcodec.radiometry import to_db
-from sarcodec.types import TileGrid
+from sarcodec.search import Search
 
-SAMPLE = 12
-"""Tiles looked at, spread over the scene and its bands, before the whole is coded."""
-CLOSE = 0.002
-"""Relative distance from a goal at which a search over the sample ends."""
+TOLERANCE = 0.004
+"""Relative distance from the wanted size at which a file is left as it is."""
+ATTEMPTS = 8
+"""Times the whole scene is coded at most to meet a size, and as often to come nearer where sizes leap."""
+LEAP, BELOW = 0.008, 96
+"""Relative distance from the wanted size that the best level may leave; beyond it, layers that do not pay are
+kept at one of so many levels below."""
 QUALITY = (1, 100)
 
 
@@ -56,142 +50,6 @@ def level_of_quality(quality: float, model: Model) -> int:
     return round((quality - low) / (high - low) * model.top_level)
 
 
-def nearest_level(error: Callable[[int], float], top: int, tried: Iterable[int] = ()) -> int:
-    """The level in 0..top whose `error` (rising with the level) is nearest to 0, or as good as 0.
-
-    `tried` are levels whose error costs nothing any more; the search starts between them.
-    """
-    low = max((level for level in tried if error(level) < 0), default=0)
-    high = min((level for level in tried if error(level) > 0), default=top)
-    if error(low) >= 0:
-        return low
-    if error(high) <= 0:
-        return high
-    while high - low > 1:
-        # Regula falsi inside, but never less than an eighth of the interval from an end.
-        e_low, e_high = error(low), error(high)
-        share = min(max(-e_low / (e_high - e_low), 0.125), 0.875)
-        middle = min(max(round(low + share * (high - low)), low + 1), high - 1)
-        if abs(error(middle)) < CLOSE:
-            return middle
-        if error(middle) < 0:
-            low = middle
-        else:
-            high = middle
-    return low if -error(low) < error(high) else high
-
-
-Place = tuple[int, tuple[int, int]]
-"""Band (from 0), and row and column of a tile."""
-
-
-class Search:
-    """Finds levels by trying them on a sample of tiles whose latents are spooled."""
-
-    def __init__(self, latents: Latents, model: Model, jobs: int) -> None:
-        self.latents, self.model, self.jobs = latents, model, jobs
-        self.fixed_bytes = fixed_bytes(latents, model)
-        self.sample = sample_of(latents.scene)
-        self._rates: dict[int, float] = {}
-        self._errors: dict[int, float] = {}
-
-    def log_rate(self, level: int) -> float:
-        """Log of the estimated bytes of all layers of the scene."""
-        if level not in self._rates:
-            self._rates[level] = self._log_rate(level)
-        return self._rates[level]
-
-    def log_error(self, level: int) -> float:
-        """Log of the estimated root mean square error in dB."""
-        if level not in self._errors:
-            self._errors[level] = self._log_error(level)
-        return self._errors[level]
-
-    def for_size(self, wanted_bytes: float, scale: float = 1.0) -> int:
-        """Level whose file is nearest to `wanted_bytes`, if estimates are off by the factor `scale`."""
-        goal = math.log(max(wanted_bytes - self.fixed_bytes, 1.0)) - math.log(scale)
-        tried = list(self._rates)
-        return nearest_level(lambda level: self.log_rate(level) - goal, self.model.top_level, tried)
-
-    def for_error(self, rmse_db: float) -> int:
-        """Level whose root mean square error is nearest to `rmse_db`."""
-        return nearest_level(lambda level: math.log(rmse_db) - self.log_error(level), self.model.top_level)
-
-    def over(
-        self, sample: list[Place], work: Callable[[Place], tuple[float, int]]
-    ) -> Iterator[tuple[int, float]]:
-        """Run `work` on tiles; for each band its valid pixels and the mean of work's figures.
-
-        `work` gives a sum and the number of pixels it is over.
-        """
-        results = list(ordered_map(work, sample, self.jobs, one_thread))
-        for band, scan in enumerate(self.latents.scene.scans):
-            parts = [r for place, r in zip(sample, results, strict=True) if place[0] == band]
-            count = sum(part[1] for part in parts)
-            if count:
-                yield sum(scan.counts), sum(part[0] for part in parts) / count
-
-    def _log_rate(self, level: int) -> float:
-        coder, scene = LatentCoder(self.model, level), self.latents.scene
-
-        def work(place: Place) -> tuple[float, int]:
-            coded = code(self.latents, coder, place, dry=True)
-            assert coded is not None  # of tiles that hold data
-            return coded.bits / 8 + SEGMENT_BYTES * coded.used, scene.valid_pixels(place)
-
-        # Real sizes correct this estimate, so half of a large sample will do, as long as no band drops out.
-        half = [p for b in range(len(scene.scans)) for p in [p for p in self.sample if p[0] == b][::2]]
-        return math.log(max(sum(pixels * mean for pixels, mean in self.over(half, work)), 1.0))
-
-    def _log_error(self, level: int) -> float:
-        coder, scene = LatentCoder(self.model, level), self.latents.scene
-
-        def work(place: Place) -> tuple[float, int]:
-            band, at = place
-            coded = code(self.latents, coder, place, dry=True)
-            assert coded is not None
-            window, scan = scene.grid.window(*at), scene.scans[band]
-            x = self.model.synthesise(coded.y_hat, level)[: window.height, : window.width]
-            decoded = x * np.float32(scan.unit_db(self.model.unit_db)) + np.float32(scan.mean_db)
-            values = scene.source.read(band + 1, window)
-            valid = (scan.palette.class_map(values) == 0) & _inside(scene.grid, at, self.model)
-            difference = (decoded - to_db(values, scene.scale))[valid].astype(np.float64)
-            return float((difference**2).sum()), difference.size
-
-        bands = list(self.over(self.sample, work))
-        mean = sum(pixels * mse for pixels, mse in bands) / max(sum(pixels for pixels, _ in bands), 1)
-        return 0.5 * math.log(max(mean, 1e-12))
-
-
-def sample_of(scene: Scene) -> list[Place]:
-    """Up to SAMPLE tiles that hold data, spread evenly over each band."""
-    tiles = [at for band, at in scene.places if band == 0]
-    share = max(1, SAMPLE // len(scene.scans))
-    sample = []
-    for band in range(len(scene.scans)):
-        full = [(band, at) for at in tiles if scene.valid_pixels((band, at))]
-        number = min(share, len(full))
-        sample += [full[int((i + 0.5) * len(full) / number)] for i in range(number)]
-    return sample
-
-
-def _inside(grid: TileGrid, at: tuple[int, int], model: Model) -> npt.NDArray[np.bool_]:
-    """Pixels of a tile that its own latents decide, bool, shape (height, width)."""
-    window, margin = grid.window(*at), model.shape.reach * STRIDE
-    inside = np.ones((window.height, window.width), dtype=bool)
-    for axis, last in ((0, grid.rows - 1), (1, grid.cols - 1)):
-        lines = np.moveaxis(inside, axis, 0)
-        lines[: margin if at[axis] > 0 else 0] = False
-        lines[len(lines) - (margin if at[axis] < last else 0) :] = False
-    return inside
-
-
-TOLERANCE = 0.004
-"""Relative distance from the wanted size at which a file is left as it is."""
-ATTEMPTS = 8
-"""Times the whole scene is coded at most to meet a size."""
-
-
 def write_at(
     file: BinaryIO, latents: Latents, model: Model, target: Target, jobs: int, tick: Tick
 ) -> tuple[int, int, bool]:
@@ -212,27 +70,51 @@ def write_at(
     """
     if target.quality is not None:
         level = level_of_quality(target.quality, model)
-        return level, write(file, latents, model, level, jobs, tick), True
-    search = Search(latents, model, jobs)
+        return level, write(file, latents, LatentCoder(model, level), jobs, tick), True
     if target.rmse_db is not None:
+        search = Search(latents, model, jobs)
         level = search.for_error(target.rmse_db)
         reached = abs(search.log_error(level) - math.log(target.rmse_db)) < 0.02
-        return level, write(file, latents, model, level, jobs, tick), reached
+        return level, write(file, latents, LatentCoder(model, level), jobs, tick), reached
     assert target.bpp is not None
-    wanted = target.bpp * latents.scene.pixels / 8
-    sizes: dict[int, int] = {}
+    return _write_size(file, latents, model, target.bpp * latents.scene.pixels / 8, jobs, tick)
+
+
+def _write_size(
+    file: BinaryIO, latents: Latents, model: Model, wanted: float, jobs: int, tick: Tick
+) -> tuple[int, int, bool]:
+    """:func:`write_at` for a size in bytes."""
+    made: dict[tuple[int, bool], int] = {}
+
+    def attempt(level: int, *, keep: bool = False) -> int:
+        file.seek(0)
+        file.truncate()
+        size = write(file, latents, LatentCoder(model, level, keep=keep), jobs, tick)
+        made.pop((level, keep), None)  # what the file holds comes last
+        made[level, keep] = size
+        return size
+
+    def off(known: tuple[int, bool]) -> float:
+        return abs(made[known] / wanted - 1)
+
+    search, sizes = Search(latents, model, jobs), dict[int, int]()
     level = search.for_size(wanted)
     while level not in sizes and len(sizes) < ATTEMPTS:
-        sizes[level] = _rewrite(file, latents, model, level, jobs, tick)
-        if abs(sizes[level] / wanted - 1) < TOLERANCE:
+        sizes[level] = attempt(level)
+        if off((level, False)) < TOLERANCE:
             break
         level = _next_level(sizes, wanted, search)
-    best = min(sizes, key=lambda known: abs(math.log(sizes[known] / wanted)))
-    if best != list(sizes)[-1]:
-        _rewrite(file, latents, model, best, jobs, tick)
-    # Where a layer begins, the size of a small raster leaps from one level to the next.
-    enclosed = min(sizes.values()) < wanted < max(sizes.values())
-    return best, sizes[best], enclosed or abs(sizes[best] / wanted - 1) < 0.02
+    small = max((known for known, size in sizes.items() if size < wanted), default=0)
+    if {small, small + 1} <= sizes.keys() and min(map(off, made)) > LEAP:
+        low, high = max(small - BELOW, 0), small + 1
+        while high - low > 1 and len(made) < 2 * ATTEMPTS and min(map(off, made)) > TOLERANCE:
+            level = (low + high) // 2
+            low, high = (level, high) if attempt(level, keep=True) < wanted else (low, level)
+    best = min(made, key=off)
+    if best != list(made)[-1]:
+        attempt(best[0], keep=best[1])
+    enclosed = min(made.values()) < wanted < max(made.values())
+    return best[0], made[best], enclosed or off(best) < 0.02
 
 
 def _next_level(sizes: dict[int, int], wanted: float, search: Search) -> int:
@@ -251,31 +133,3 @@ def _next_level(sizes: dict[int, int], wanted: float, search: Search) -> int:
         return small
     share = math.log(wanted / sizes[small]) / math.log(sizes[large] / sizes[small])
     return min(max(round(small + share * (large - small)), small + 1), large - 1)
-
-
-def fixed_bytes(latents: Latents, model: Model) -> int:
-    """Bytes that do not depend on the level: header, masks, index; about those of measured layers."""
-    scene = latents.scene
-    masks = sum(
-        len(latents.mask(band, at))
-        for band, at in scene.places
-        if band == 0 or latents.mask(band, at) != latents.mask(band - 1, at)
-    )
-    gains = sum(gain.estimated_bytes(scan.counts, scene.sides.gain_side) for scan in scene.scans)
-    bright = sum(targets.estimated_bytes(scan.counts) for scan in scene.scans)
-    textures = sum(texture.estimated_bytes(scan.counts) for scan in scene.scans)
-    return (
-        len(header_of(scene, model, 0).to_bytes(limits=scene.limits))
-        + masks
-        + scene.sides.targets * bright
-        + scene.sides.gains * gains
-        + scene.sides.texture * textures
-        + 3 * scene.grid.count * len(scene.scans)
-        + 16
-    )
-
-
-def _rewrite(file: BinaryIO, latents: Latents, model: Model, level: int, jobs: int, tick: Tick) -> int:
-    file.seek(0)
-    file.truncate()
-    return write(file, latents, model, level, jobs, tick)

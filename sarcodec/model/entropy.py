@@ -19,6 +19,7 @@ from sarcodec.limits import DEFAULT
 from sarcodec.model import between
 from sarcodec.model.hyper import HYPER_STRIDE
 from sarcodec.model.levels import STEPS
+from sarcodec.model.modelfile import Model
 from sarcodec.model.rans import StreamDecoder, StreamEncoder
 from sarcodec.model.tables import MEAN_STEPS
 from sarcodec.model.trellis import RATE_WEIGHT
@@ -60,7 +61,18 @@ class _Group:
 
 
 class LatentCoder(Walk):
-    """Codes tiles of latents at one rate level, see :class:`sarcodec.model.walk.Walk`."""
+    """Codes tiles of latents at one rate level, see :class:`sarcodec.model.walk.Walk`.
+
+    Parameters
+    ----------
+    keep : bool
+        Keep layers that hold any symbol, whether or not these are worth their bits; encoder only. Near the
+        level from which on they are, this is as good, and gives the sizes that the choice leaps over.
+    """
+
+    def __init__(self, model: Model, level: int, *, keep: bool = False) -> None:
+        super().__init__(model, level)
+        self.keep = keep
 
     def encode(
         self,
@@ -133,7 +145,7 @@ class LatentCoder(Walk):
             y_hat = self.through(z_symbols, scaled.shape[1:], self._chooser(scaled, groups), absent)
             idle = {n for n in self.optional - absent if not self._used(groups, n)}
             for layer in sorted(self.optional - absent - idle, reverse=True):
-                if self._pays(scaled, y_hat, groups, layer):
+                if self.keep or self._pays(scaled, y_hat, groups, layer):
                     break
                 idle.add(layer)
             absent |= idle

@@ -1,0 +1,143 @@
+"""Where the time of encoding and decoding goes, beside JPEG 2000 in the same run, on one thread.
+
+    python benchmarks/stages.py --quality 50
+
+Seconds are medians over rounds in which ours and JPEG 2000 take turns, on a simulated scene; those of a stage
+leave out the stages within it. The table is Markdown on standard output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from typing import Any
+from unittest.mock import patch
+
+from sarcodec import decoder, encoder, zoo
+from sarcodec.api import decode_array, encode_array
+from sarcodec.bench.codecs import registry
+from sarcodec.bench.simulated import landscape
+from sarcodec.model import modelfile
+from sarcodec.model.entropy import LatentCoder
+from sarcodec.model.modelfile import Model
+from sarcodec.model.transforms import AnalysisTransform, SynthesisTransform
+from sarcodec.model.trellis import Trellis
+from sarcodec.model.walk import Walk
+
+REST = "all else"
+Stages = dict[str, tuple[object, str]]
+"""What is timed: an owner and its attribute, by the name of the stage."""
+
+
+def stages_of(model: Model) -> tuple[Stages, Stages]:
+    """Stages of encoding and of decoding."""
+    encoding: Stages = {
+        "first pass: scale, range, mean": (encoder, "scan_band"),
+        "reading, decibels, mask, fill": (encoder, "analyse_tile"),
+        "lapped transform of g_a": (model.g_a.get_submodule("lapped"), "forward"),
+        "branch of g_a": (AnalysisTransform, "forward"),
+        "hyper-analysis": (Model, "hyper_analysis"),
+        "integer networks, means and scales": (Walk, "through"),
+        "choice of symbols by the trellis": (Trellis, "choose"),
+        "entropy coder": (LatentCoder, "_stream"),
+    }
+    decoding: Stages = {
+        "entropy decoder": (Trellis, "read"),
+        "integer networks, means and scales": (Walk, "through"),
+        "branch of g_s": (SynthesisTransform, "features"),
+        "lapped transform and last convolution of g_s": (SynthesisTransform, "forward"),
+        "radiometry": (decoder, "native_values"),
+    }
+    return encoding, decoding
+
+
+class Watch:
+    """Seconds by stage, each without the stages within it."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._within: list[float] = []
+
+    def timed(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function`, its time noted."""
+
+        @wraps(function)
+        def call(*args: Any, **options: Any) -> Any:
+            began = time.perf_counter()
+            self._within.append(0.0)
+            try:
+                return function(*args, **options)
+            finally:
+                spent = time.perf_counter() - began
+                self.seconds[stage] += spent - self._within.pop()
+                if self._within:
+                    self._within[-1] += spent
+
+        return call
+
+    @contextmanager
+    def watching(self, stages: Stages) -> Iterator[None]:
+        """Time these while the context lasts."""
+        with ExitStack() as stack:
+            for stage, (owner, name) in stages.items():
+                stack.enter_context(patch.object(owner, name, self.timed(stage, getattr(owner, name))))
+            yield
+
+
+def table(title: str, rounds: list[dict[str, float]], theirs: list[float]) -> None:
+    """Print medians of each stage, in seconds and in parts of JPEG 2000's time."""
+    peer = statistics.median(theirs)
+    print(f"| {title} | seconds | of JPEG 2000's |\n| --- | ---: | ---: |")
+    medians = {stage: statistics.median(row[stage] for row in rounds) for stage in rounds[0]}
+    for stage, seconds in (*medians.items(), ("together", sum(medians.values())), ("JPEG 2000", peer)):
+        print(f"| {stage} | {seconds:.3f} | {seconds / peer:.2f} |")
+    print()
+
+
+def main() -> None:
+    """Encode, decode, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--side", type=int, default=2048, help="pixels")
+    parser.add_argument("--quality", type=float, default=50)
+    parser.add_argument("--repeats", type=int, default=5)
+    chosen = parser.parse_args()
+    image, peer = landscape(chosen.side, seed=5, date=0), registry.make("jpeg2000")
+    prepared = peer.prepare(image)
+    model = modelfile.load(zoo.find())
+    ways = stages_of(model)
+    rounds: tuple[list[dict[str, float]], list[dict[str, float]]] = ([], [])
+    theirs: tuple[list[float], list[float]] = ([], [])
+    data = encode_array(image.values, quality=chosen.quality, nodata=0, jobs=1)
+    bpp = 8 * len(data) / image.values.size
+    coded = peer.search(prepared, bpp)
+    work: tuple[tuple[Callable[[], object], Callable[[], object]], ...] = (
+        (
+            lambda: encode_array(image.values, quality=chosen.quality, nodata=0, jobs=1),
+            lambda: peer.encode(prepared, coded.setting),
+        ),
+        (lambda: decode_array(data, jobs=1), lambda: peer.decode(prepared, coded.data)),
+    )
+    for number in range(chosen.repeats + 1):
+        for (ours, other), stages, seen, times in zip(work, ways, rounds, theirs, strict=True):
+            watch = Watch()
+            with watch.watching(stages):
+                watch.timed(REST, ours)()
+            began = time.perf_counter()
+            other()
+            if number:
+                seen.append(watch.seconds)
+                times.append(time.perf_counter() - began)
+    print(f"{chosen.side} x {chosen.side} pixels at {bpp:.3f} bpp, one thread\n")
+    for title, seen, times in zip(("encoding", "decoding"), rounds, theirs, strict=True):
+        table(title, seen, times)
+
+
+if __name__ == "__main__":
+    main()
