@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sarcodec import __version__, zoo
+from sarcodec.model import products
 
 _PACKAGES = ("torch", "numpy", "scipy", "rasterio", "compressai", "glymur", "imagecodecs")
 
@@ -40,6 +41,7 @@ def about(
         **packages,
         "os": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
+        "byte_products": products.exact(),
         "cores": os.cpu_count() or 0,
         "memory_gb": _memory_gb(),
         "device": device,
