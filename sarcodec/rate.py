@@ -10,15 +10,12 @@ from sarcodec.encoder import Latents, Tick, write
 from sarcodec.errors import UsageError
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
-from sarcodec.search import Search
+from sarcodec.search import BELOW, LEAP, Search
 
 TOLERANCE = 0.004
 """Relative distance from the wanted size at which a file is left as it is."""
 ATTEMPTS = 8
 """Times the whole scene is coded at most to meet a size, and as often to come nearer where sizes leap."""
-LEAP, BELOW = 0.008, 96
-"""Relative distance from the wanted size that the best level may leave; beyond it, layers that do not pay are
-kept at one of so many levels below."""
 QUALITY = (1, 100)
 
 
@@ -73,9 +70,9 @@ def write_at(
         return level, write(file, latents, LatentCoder(model, level), jobs, tick), True
     if target.rmse_db is not None:
         search = Search(latents, model, jobs)
-        level = search.for_error(target.rmse_db)
-        reached = abs(search.log_error(level) - math.log(target.rmse_db)) < 0.02
-        return level, write(file, latents, LatentCoder(model, level), jobs, tick), reached
+        coder = search.for_error(target.rmse_db)
+        off = search.log_error(coder.level, keep=coder.keep) - math.log(target.rmse_db)
+        return coder.level, write(file, latents, coder, jobs, tick), abs(off) < 0.02
     assert target.bpp is not None
     return _write_size(file, latents, model, target.bpp * latents.scene.pixels / 8, jobs, tick)
 

@@ -22,6 +22,9 @@ SAMPLE = 12
 """Tiles looked at, spread over the scene and its bands, before the whole is coded."""
 CLOSE = 0.002
 """Relative distance from a goal at which a search over the sample ends."""
+LEAP, BELOW = 0.008, 96
+"""Relative distance from a goal that the best level may leave; beyond it, layers that do not pay are kept at
+one of so many levels below."""
 
 Place = tuple[int, tuple[int, int]]
 """Band (from 0), and row and column of a tile."""
@@ -35,7 +38,7 @@ class Search:
         self.fixed_bytes = fixed_bytes(latents, model)
         self.sample = sample_of(latents.scene)
         self._rates: dict[int, float] = {}
-        self._errors: dict[int, float] = {}
+        self._errors: dict[tuple[int, bool], float] = {}
 
     def log_rate(self, level: int) -> float:
         """Log of the estimated bytes of all layers of the scene."""
@@ -43,11 +46,11 @@ class Search:
             self._rates[level] = self._log_rate(level)
         return self._rates[level]
 
-    def log_error(self, level: int) -> float:
-        """Log of the estimated root mean square error in dB."""
-        if level not in self._errors:
-            self._errors[level] = self._log_error(level)
-        return self._errors[level]
+    def log_error(self, level: int, *, keep: bool = False) -> float:
+        """Log of the estimated root mean square error in dB; `keep` as for `LatentCoder`."""
+        if (level, keep) not in self._errors:
+            self._errors[level, keep] = self._log_error(LatentCoder(self.model, level, keep=keep))
+        return self._errors[level, keep]
 
     def for_size(self, wanted_bytes: float, scale: float = 1.0) -> int:
         """Level whose file is nearest to `wanted_bytes`, if estimates are off by the factor `scale`."""
@@ -55,9 +58,19 @@ class Search:
         tried = list(self._rates)
         return nearest_level(lambda level: self.log_rate(level) - goal, self.model.top_level, tried)
 
-    def for_error(self, rmse_db: float) -> int:
-        """Level whose root mean square error is nearest to `rmse_db`."""
-        return nearest_level(lambda level: math.log(rmse_db) - self.log_error(level), self.model.top_level)
+    def for_error(self, rmse_db: float) -> LatentCoder:
+        """What codes with a root mean square error nearest to `rmse_db`."""
+        goal, top = math.log(rmse_db), self.model.top_level
+        level = nearest_level(lambda level: goal - self.log_error(level), top)
+        found, off = LatentCoder(self.model, level), self.log_error(level) - goal
+        small = level if off > 0 else level - 1
+        if abs(off) < LEAP or not 0 <= small < top or self.log_error(small) < goal:
+            return found
+        kept = nearest_level(
+            lambda level: goal - self.log_error(level, keep=True), small, [max(0, small - BELOW)]
+        )
+        nearer = abs(self.log_error(kept, keep=True) - goal) < abs(off)
+        return LatentCoder(self.model, kept, keep=True) if nearer else found
 
     def over(
         self, sample: list[Place], work: Callable[[Place], tuple[float, int]]
@@ -85,15 +98,15 @@ class Search:
         half = [p for b in range(len(scene.scans)) for p in [p for p in self.sample if p[0] == b][::2]]
         return math.log(max(sum(pixels * mean for pixels, mean in self.over(half, work)), 1.0))
 
-    def _log_error(self, level: int) -> float:
-        coder, scene = LatentCoder(self.model, level), self.latents.scene
+    def _log_error(self, coder: LatentCoder) -> float:
+        scene = self.latents.scene
 
         def work(place: Place) -> tuple[float, int]:
             band, at = place
             coded = code(self.latents, coder, place, dry=True)
             assert coded is not None
             window, scan = scene.grid.window(*at), scene.scans[band]
-            x = self.model.synthesise(coded.y_hat, level)[: window.height, : window.width]
+            x = self.model.synthesise(coded.y_hat, coder.level)[: window.height, : window.width]
             decoded = x * np.float32(scan.unit_db(self.model.unit_db)) + np.float32(scan.mean_db)
             values = scene.source.read(band + 1, window)
             valid = (scan.palette.class_map(values) == 0) & _inside(scene.grid, at, self.model)

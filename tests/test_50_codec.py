@@ -257,6 +257,16 @@ def test_the_wanted_size_is_met_within_a_percent(side: int, wanted: float) -> No
     assert said.bpp == pytest.approx(wanted, rel=0.01)
 
 
+@pytest.mark.parametrize(("side", "wanted"), [(256, 2.1), (256, 1.95), (512, 1.98), (512, 0.7)])
+def test_the_wanted_error_is_met_where_it_leaps(side: int, wanted: float) -> None:
+    scene = Scene(SceneSpec(side, side, seed=9)).block(0, side).values[0]
+    data, said = report(scene, None, rmse_db=wanted)
+    valid = scene > 0
+    assert said.reached
+    error = rmse(db(decode_bytes(data, None)[0])[valid], db(scene)[valid])
+    assert error == pytest.approx(wanted, rel=0.01)
+
+
 @pytest.mark.parametrize(("wanted", "level"), [(0.0001, 0), (20.0, 512)])
 def test_a_size_out_of_range_takes_the_nearest_and_says_so(wanted: float, level: int) -> None:
     data, said = report(dn((120, 120), 10), bpp=wanted)
