@@ -263,7 +263,7 @@ def test_the_wanted_error_is_met_where_it_leaps(side: int, wanted: float) -> Non
     data, said = report(scene, None, rmse_db=wanted)
     valid = scene > 0
     assert said.reached
-    error = rmse(db(decode_bytes(data, None)[0])[valid], db(scene)[valid])
+    error = rmse(db(decode_bytes(data, None)[0][valid]), db(scene[valid]))
     assert error == pytest.approx(wanted, rel=0.01)
 
 
