@@ -19,8 +19,10 @@ START, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 KINDS = {"grd": "Sentinel-1 GRD", "multilook": "multilooked SLC", "": "all"}
 """Classes of the test scenes with a column, and its head; the empty one is all scenes."""
 
-LACKING = ", which has no instructions for products of bytes (such as VNNI); ours is faster where they are"
-"""What is said of a processor on which ours computes in floats throughout."""
+LACKING = (
+    " That processor has no instructions for products of bytes (VNNI or the like), with which ours is faster."
+)
+"""What is said of one on which ours computes in floats throughout."""
 
 
 def figures(results: Results) -> str:
@@ -69,13 +71,13 @@ def _speed(results: Results) -> str:
     lacks = "" if results.about.get("byte_products", True) else LACKING
     text = (
         "Speed of encoding and decoding, times that of JPEG 2000 (OpenJPEG) in the same run, "
-        f"{ours[0].threads} threads of an {results.about.get('processor', 'unknown processor')}{lacks}: "
+        f"{ours[0].threads} threads of an {results.about.get('processor', 'unknown processor')}: "
         f"{'; '.join(said)}. Ours encodes {ours[0].encode_mpix_s:.1f} and decodes "
         f"{ours[0].decode_mpix_s:.1f} megapixels a second there"
     )
     if memory is None or memory.encode_mb is None or memory.decode_mb is None:
-        return f"{text}."
-    return f"{text}, in {memory.encode_mb / 1000:.1f} and {memory.decode_mb / 1000:.1f} GB of memory."
+        return f"{text}.{lacks}"
+    return f"{text}, in {memory.encode_mb / 1000:.1f} and {memory.decode_mb / 1000:.1f} GB of memory.{lacks}"
 
 
 def filled(page: str, results: Results) -> str:

@@ -244,6 +244,16 @@ def test_the_default_model_is_near_the_scene_at_its_best_quality() -> None:
     assert rmse(db(back), db(scene)) < 0.5 * float(db(scene).std())
 
 
+@pytest.mark.parametrize("wanted", [0.1, 0.4])
+def test_the_wanted_size_is_met_within_two_percent(wanted: float) -> None:
+    scene = dn((512, 512), 9)
+    data, said = report(scene, None, bpp=wanted)
+    assert said.reached
+    assert said.bytes == len(data)
+    assert said.bpp == pytest.approx(8 * len(data) / scene.size)
+    assert said.bpp == pytest.approx(wanted, rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("side", "wanted"), [(512, 0.05), (512, 0.07), (256, 0.1), (512, 0.1), (512, 0.4), (256, 1.0)]
 )

@@ -21,7 +21,7 @@ from sarcodec.model.contents import OVERVIEWS, overview_kernel
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
 from sarcodec.model.reduce import needed_layers
-from sarcodec.model.transforms import SynthesisTransform, to_blocks
+from sarcodec.model.transforms import STRIDE, SynthesisTransform, to_blocks
 
 RIDGE = 1e-6
 """Added to the diagonal of the normal equations, times its mean: features that are always 0 weigh nothing."""
@@ -35,7 +35,7 @@ class Fit:
         self.channels = sum(model.layers[: needed_layers(model, g_s, factor)])
         self.kernel = overview_kernel(model.shape)
         self.lapped = LappedMeans(g_s, factor, self.channels)
-        size, cells = model.shape.deep * self.kernel**2 + 1, (16 // factor) ** 2
+        size, cells = model.shape.deep * self.kernel**2 + 1, (STRIDE // factor) ** 2
         self.left, self.right = np.zeros((size, size)), np.zeros((size, cells))
 
     def add(self, y_hat: npt.NDArray[Any], level: int, means: Tensor) -> None:
@@ -43,7 +43,7 @@ class Fit:
         y, modulation = self.model.dequantised(y_hat[: self.channels], level)
         assert modulation is not None
         near = F.unfold(self.g_s.coarse(y, modulation), self.kernel, padding=self.kernel // 2)[0].T.numpy()
-        wanted = to_blocks(means - self.lapped(y), 16 // self.factor)[0].flatten(1).T.numpy()
+        wanted = to_blocks(means - self.lapped(y), STRIDE // self.factor)[0].flatten(1).T.numpy()
         features = np.column_stack((near, np.ones(len(near), np.float32)))
         self.left += features.T @ features
         self.right += features.T @ wanted
