@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,7 @@ def encode(
     quality: float | None = None,
     bpp: float | None = None,
     rmse_db: float | None = None,
-    scale: Scale | str | None = None,
+    scale: Scale | str | Sequence[Scale | str | None] | None = None,
     quantity: Quantity | str = Quantity.UNKNOWN,
     radiometry: bool | int = False,
     targets: bool = False,
@@ -56,6 +56,7 @@ def encode(
     overwrite: bool = False,
     progress: Tick = silent,
     limits: Limits = DEFAULT,
+    bands: Sequence[int] | None = None,
 ) -> EncodeReport:
     """Encode a raster file.
 
@@ -66,8 +67,11 @@ def encode(
     quality, bpp, rmse_db : float, optional
         At most one: 1..100, bits per pixel and band of the whole file, or error over valid pixels in dB.
         Quality 50 where none is given.
-    scale : Scale or str, optional
-        What pixel values are (dn, amplitude, power, db); found out where left out.
+    scale : Scale or str, or a sequence of them, optional
+        What pixel values are: dn, amplitude, power or db, for all bands or for each (``"db,power"``). What is
+        left out, None or auto is found out; docs/cli.md tells how.
+    bands : sequence of int, optional
+        The bands to encode, counted from 1; all of them if left out.
     radiometry : bool or int
         Measure, and store, the gains that `unbiased` decoding brings mean power back with. A number, 64, 32
         or 16, is the side in pixels of the cells they are measured on: smaller ones hold for smaller areas
@@ -100,7 +104,7 @@ def encode(
         quality, bpp, rmse_db, scale, quantity, radiometry, targets, texture, model, device, jobs, limits
     )
     with (
-        RasterSource(src, limits=limits) as source,
+        RasterSource(src, limits=limits, bands=bands) as source,
         replacing(out, overwrite=overwrite) as partial,
         partial.open("w+b") as file,
     ):
@@ -113,7 +117,7 @@ def encode_array(
     quality: float | None = None,
     bpp: float | None = None,
     rmse_db: float | None = None,
-    scale: Scale | str | None = None,
+    scale: Scale | str | Sequence[Scale | str | None] | None = None,
     nodata: float | None = None,
     meta: RasterMeta | None = None,
     radiometry: bool | int = False,
@@ -196,6 +200,7 @@ def decode(
     """
     from sarcodec.damage import marked
     from sarcodec.io.raster import RasterSink
+    from sarcodec.meaning import tags
     from sarcodec.model.runtime import threads_kept
     from sarcodec.verify import inspect
 
@@ -219,6 +224,7 @@ def decode(
             from sarcodec.texture import marked as textured
 
             meta = textured(meta)
+        meta = tags.marked(meta, decoder.header)
         bands = range(meta.count)
         target = RasterSink(out, meta, overwrite=overwrite, options=creation_options)
         damaged: tuple[DamagedTile, ...] = ()
@@ -228,6 +234,12 @@ def decode(
             meta = marked(meta, coded.fill, damaged)
             target = RasterSink(out, meta, overwrite=overwrite, options=creation_options)
         with target as sink:
+            for at in decoder.grid.touching(part) if decoder.has_mask else ():
+                whole = decoder.grid.window(*at)
+                piece = whole.intersect(part)
+                assert piece is not None
+                place = Window(piece.col - part.col, piece.row - part.row, piece.width, piece.height)
+                sink.write_mask(decoder.shown(*at)[piece.inside(whole)], place)
             for band, piece, values in decoder.strips(part, bands, progress):
                 place = Window(piece.col - part.col, piece.row - part.row, piece.width, piece.height)
                 sink.write(band + 1, values, place)

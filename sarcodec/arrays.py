@@ -20,6 +20,17 @@ class ArraySource:
 
     array: npt.NDArray[Any]
     meta: RasterMeta
+    name: str = ""
+    has_mask: bool = False
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Bands are counted from 1."""
+        return tuple(range(1, self.meta.count + 1))
+
+    def mask(self, window: Window) -> npt.NDArray[np.bool_]:
+        """All True: an array has no mask band."""
+        return np.ones((window.height, window.width), bool)
 
     def read(self, band: int, window: Window) -> npt.NDArray[Any]:
         """Pixels of a band (from 1)."""

@@ -11,9 +11,9 @@ import numpy as np
 from sarcodec.bitstream.header import Header
 from sarcodec.bitstream.reader import where
 from sarcodec.errors import FormatError, UsageError
-from sarcodec.invalid import InvalidPalette, native_nodata
+from sarcodec.invalid import InvalidPalette, native_nodata, valid_mask
 from sarcodec.metadata import RasterMeta
-from sarcodec.types import Scale, TileGrid, Window
+from sarcodec.types import TileGrid, Window
 
 Place = tuple[int, int, int]
 """Band (from 0), tile row, tile column."""
@@ -47,8 +47,9 @@ def named(error: FormatError, place: Place) -> FormatError:
 def fill_value(header: Header, nodata: float | None) -> Any:
     """The value of pixels that are lost, in the native dtype: one that no valid pixel has.
 
-    The declared nodata value where pixels can hold it; else NaN, for integers 0 on linear scales, and on the
-    dB scale the first of smallest and largest that lies outside every band's range and marks no masked area.
+    The declared nodata value if pixels can hold it; else NaN; for integers 0 if it stands for no valid
+    value of any band; else the first of smallest and largest that lies outside every band's range and marks
+    no masked area.
 
     Raises
     ------
@@ -61,18 +62,25 @@ def fill_value(header: Header, nodata: float | None) -> Any:
         return declared
     if dtype.kind == "f":
         return dtype.type(np.nan)
-    if header.scale is not Scale.DB:
-        return dtype.type(0)
     info = np.iinfo(dtype)
-    low, high = min(band.vmin for band in header.bands), max(band.vmax for band in header.bands)
-    masked = {value for band in header.bands for value in InvalidPalette(dtype, band.palette).values.tolist()}
+    bands = range(len(header.bands))
+    zero = np.zeros(1, dtype)
+    if not any(valid_mask(zero, header.pixel_scale(band), None)[0] for band in bands):
+        return dtype.type(0)
     for value in (int(info.min), int(info.max)):
-        if not low <= value <= high and value not in masked:
+        if all(_free(header, band, dtype.type(value)) for band in bands):
             return dtype.type(value)
     raise UsageError(
         f"no {dtype} value is left to mark damaged pixels with: all of them may be valid",
         hint="Decode undamaged parts with --window.",
     )
+
+
+def _free(header: Header, number: int, value: Any) -> bool:
+    """Whether no pixel of a band has this value."""
+    band = header.bands[number]
+    masked = InvalidPalette.of_band(band, header.dtype).values.tolist()
+    return not band.vmin <= value <= band.vmax and value not in masked
 
 
 def reached(grid: TileGrid, at: tuple[int, int], lost: Iterable[tuple[int, int]], reach: int) -> list[Any]:

@@ -28,6 +28,7 @@ from sarcodec.model.runtime import one_thread
 from sarcodec.model.transforms import STRIDE
 from sarcodec.parallel import Once, ordered_map
 from sarcodec.sides import Added, SideLayers
+from sarcodec.source import alpha_band
 from sarcodec.tile import latent_window, native_values, synthesise_tile
 from sarcodec.types import TileGrid, Window
 
@@ -152,9 +153,8 @@ class Decoder:
         self.model = model_of(self.header, name=model, device=device)
         self.jobs, self.base_only, self.layers = jobs, base_only, len(self.model.layers)
         self._coders = [LatentCoder(self.model, band.level) for band in self.header.bands]
-        self._palettes = [
-            InvalidPalette(np.dtype(self.header.dtype), tuple(band.palette)) for band in self.header.bands
-        ]
+        self._palettes = [InvalidPalette.of_band(band, self.header.dtype) for band in self.header.bands]
+        self.has_mask = self.header.has_mask and alpha_band(self.meta) is None
         for number in range(len(self.header.bands)):
             if not self._empty(number):
                 self._finish(number, np.zeros((0, 0), np.float32))  # refuses a range that holds no data
@@ -238,6 +238,33 @@ class Decoder:
         window = self.grid.window(*place[1:])
         return np.full((window.height, window.width), self.fill, self.header.dtype)
 
+    def shown(self, row: int, col: int) -> npt.NDArray[np.bool_]:
+        """True where the mask band leaves a pixel of a tile valid; False where damage reaches in any band."""
+        window = self.grid.window(row, col)
+        seen = np.ones((window.height, window.width), bool)
+        for place in ((band, row, col) for band in range(len(self.header.bands))):
+            if place in self._mute or place in self.damaged:
+                seen[...] = False
+                break
+            seen &= ~self._palettes[place[0]].masked(self._cells(place))
+            for part in self._reached(place):
+                seen[part] = False
+        return seen
+
+    def _cells(self, place: Place) -> npt.NDArray[np.uint8]:
+        """Class map of a tile of the raster that is returned."""
+        return self.classes(place)
+
+    def mask(self, window: Window) -> npt.NDArray[np.bool_]:
+        """What :meth:`shown` says of a window, shape (height, width); all True without a mask band."""
+        out = np.ones((window.height, window.width), bool)
+        for at in self.grid.touching(window) if self.has_mask else ():
+            whole = self.grid.window(*at)
+            part = whole.intersect(window)
+            assert part is not None
+            out[part.inside(window)] = self.shown(*at)[part.inside(whole)]
+        return out
+
     def _pixels(
         self,
         place: Place,
@@ -260,7 +287,7 @@ class Decoder:
     ) -> npt.NDArray[Any]:
         """Native values from network units."""
         band, palette = self.header.bands[number], self._palettes[number]
-        return native_values(x, band, self.header.scale, palette, self.meta.nodata, added)
+        return native_values(x, band, self.header.pixel_scale(number), palette, self.meta.nodata, added)
 
     def _latents_or_none(self, place: Place, beside: MaybeLatents | None = None) -> Latents | None:
         try:
@@ -284,7 +311,8 @@ class Decoder:
         """Whether the band has no valid pixel at all."""
         band = self.header.bands[number]
         zero = np.zeros(1, self.header.dtype)
-        return band.vmin == 0 == band.vmax and not valid_mask(zero, self.header.scale, self.meta.nodata)[0]
+        scale = self.header.pixel_scale(number)
+        return band.vmin == 0 == band.vmax and not valid_mask(zero, scale, self.meta.nodata)[0]
 
     def strips(
         self, window: Window, bands: Sequence[int], tick: Tick

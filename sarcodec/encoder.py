@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +19,8 @@ from sarcodec.bitstream.tile import BandRecord, TileRecord
 from sarcodec.bitstream.writer import Writer
 from sarcodec.errors import InputError, WriteError
 from sarcodec.limits import DEFAULT, Limits
+from sarcodec.meaning.decide import Meaning, meanings
+from sarcodec.meaning.tags import unmarked
 from sarcodec.measuring import Coded, with_measured
 from sarcodec.metadata import pack_geo, pack_text
 from sarcodec.model.entropy import Coded as CodedLatents
@@ -25,7 +28,8 @@ from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
 from sarcodec.model.runtime import one_thread
 from sarcodec.parallel import ordered_map
-from sarcodec.scan import BandScan, Source, scale_of, scan_band
+from sarcodec.scan import BandScan, scan_band
+from sarcodec.source import Source, alpha_band
 from sarcodec.tile import analyse_tile
 from sarcodec.types import NO_SIDES, Quantity, Scale, SideWish, TileGrid, first_of
 
@@ -69,7 +73,14 @@ class Latents:
         scene = self.scene
         unit = scene.scans[band].unit_db(self.model.unit_db)
         y, packed = analyse_tile(
-            scene.source, band + 1, scene.scale, scene.scans[band], unit, self.model, scene.grid, at
+            scene.source,
+            band + 1,
+            scene.meanings[band].pixel,
+            scene.scans[band],
+            unit,
+            self.model,
+            scene.grid,
+            at,
         )
         return Tile(y, packed)
 
@@ -113,7 +124,8 @@ class Scene:
     """A source with what the first pass over it found."""
 
     source: Source
-    scale: Scale
+    meanings: tuple[Meaning, ...]
+    """What the values of each band mean."""
     quantity: Quantity
     grid: TileGrid
     scans: tuple[BandScan, ...]
@@ -144,28 +156,41 @@ class Scene:
 
 def survey(
     source: Source,
-    scale: Scale | None,
+    scales: Sequence[Scale | None],
     quantity: Quantity,
     jobs: int,
     tick: Tick,
     limits: Limits = DEFAULT,
     sides: SideWish = NO_SIDES,
+    *,
+    matters: bool = True,
+    exactly: bool = False,
 ) -> Scene:
-    """First pass: scale, valid pixels, range and mean of every band."""
+    """First passes: scale, valid pixels, range and mean of every band; arguments as of :func:`meanings`."""
     meta = source.meta
     if meta.width < 1 or meta.height < 1 or meta.count < 1:
         raise InputError(f"a raster of {meta.width}x{meta.height} pixels and {meta.count} bands is empty")
     grid = TileGrid(meta.width, meta.height, TILE_SIDE)
-    chosen = scale_of(source, scale)
-    done = 0
+    total = grid.count * meta.count
+    looked, scanned = count(1), count(1)
 
-    def advance() -> None:
-        nonlocal done
-        done += 1
-        tick("scan", done, grid.count * meta.count)
-
-    scans = tuple(scan_band(source, band, chosen, grid, jobs, advance) for band in range(1, meta.count + 1))
-    return Scene(source, chosen, quantity, grid, scans, limits, sides)
+    alpha = alpha_band(meta)
+    if alpha is not None:  # a soft edge is refused before anything else is asked
+        scan_band(source, alpha, Scale.DN, grid, jobs, lambda: None)
+    found = meanings(
+        source,
+        scales,
+        grid,
+        jobs,
+        lambda: tick("scale", next(looked), total),
+        matters=matters,
+        exactly=exactly,
+    )
+    scans = tuple(
+        scan_band(source, band, found[band - 1].pixel, grid, jobs, lambda: tick("scan", next(scanned), total))
+        for band in range(1, meta.count + 1)
+    )
+    return Scene(source, found, quantity, grid, scans, limits, sides)
 
 
 def spool(latents: Latents, jobs: int, tick: Tick) -> None:
@@ -186,10 +211,24 @@ def header_of(scene: Scene, model: Model, level: int) -> Header:
     """The header of a scene coded at `level`."""
     meta = scene.source.meta
     bands = []
-    for scan in scene.scans:
+    common = scene.meanings[0].pixel.scale, scene.meanings[0].basis
+    for scan, meaning in zip(scene.scans, scene.meanings, strict=True):
         span: tuple[Any, Any] = (scan.span.vmin, scan.span.vmax) if scan.span else (0, 0)
-        unit = scan.unit_db(model.unit_db)
-        bands.append(Band(scan.mean_db, unit, level, *span, palette=scan.palette.bits))
+        pixel, own = meaning.pixel, (meaning.pixel.scale, meaning.basis)
+        hidden = scan.palette.hidden
+        bands.append(
+            Band(
+                scan.mean_db,
+                scan.unit_db(model.unit_db),
+                level,
+                *span,
+                palette=scan.palette.bits + hidden,
+                scale=None if own == common else own,
+                gain=pixel.gain,
+                addend=pixel.addend,
+                masked=len(hidden) if hidden or scene.source.has_mask else None,
+            )
+        )
     kinds = [LayerKind.BASE] + [LayerKind.ENHANCEMENT] * (len(model.layers) - 1)
     layers = [Layer(kind, n) for kind, n in zip(kinds, model.layers, strict=True)]
     if scene.sides.targets:
@@ -202,7 +241,7 @@ def header_of(scene: Scene, model: Model, level: int) -> Header:
         width=meta.width,
         height=meta.height,
         dtype=meta.dtype,
-        scale=scene.scale,
+        scale=common[0],
         bands=tuple(bands),
         layers=tuple(layers),
         model=ModelRef(model.id, model.entropy_digest, model.synthesis_digest),
@@ -211,7 +250,8 @@ def header_of(scene: Scene, model: Model, level: int) -> Header:
         groups=scene.groups,
         tile_side=scene.grid.side,
         geo=pack_geo(meta),
-        text=pack_text(meta, scene.limits),
+        text=pack_text(unmarked(meta), scene.limits),
+        basis=common[1],
     )
 
 
@@ -248,7 +288,7 @@ def _records(
 
 def _coded(latents: Latents, coder: LatentCoder, jobs: int) -> Generator[Coded, None, None]:
     """Records of what the model codes; with the decoded latents where pixels are to be measured."""
-    scene, count = latents.scene, len(coder.model.layers)
+    scene, layers = latents.scene, len(coder.model.layers)
 
     def work(at: tuple[int, int]) -> list[Coded]:
         out: list[Coded] = []
@@ -256,9 +296,9 @@ def _coded(latents: Latents, coder: LatentCoder, jobs: int) -> Generator[Coded, 
         for band in range(len(scene.scans)):
             tile = latents.fetch(band, at)
             coded = code(latents, coder, (band, at), known, tile=tile)
-            layers = (b"",) * count if coded is None else coded.layers
+            bodies = (b"",) * layers if coded is None else coded.layers
             decoded = coded.y_hat.astype(np.int32) if scene.sides.any and coded is not None else None
-            out.append(((band, at), BandRecord(tile.mask, layers), decoded))
+            out.append(((band, at), BandRecord(tile.mask, bodies), decoded))
         return out
 
     tiles = [at for band, at in scene.places if band == 0]

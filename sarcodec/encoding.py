@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -11,8 +12,8 @@ from sarcodec.dataset import Tick, silent
 from sarcodec.errors import UsageError
 from sarcodec.limits import DEFAULT, Limits
 from sarcodec.parallel import workers
-from sarcodec.scan import Source
-from sarcodec.types import Quantity, Scale, SideWish
+from sarcodec.source import Source
+from sarcodec.types import Basis, Quantity, Scale, SideWish
 
 if TYPE_CHECKING:
     from sarcodec.rate import Target
@@ -29,11 +30,21 @@ class EncodeReport:
     bpp: float
     """8 * bytes / (pixels * bands), headers included."""
     level: int
-    scale: Scale
+    scales: tuple[Scale, ...]
+    """What the values of each band are."""
+    scales_from: tuple[Basis, ...]
+    """How that is known; `Basis.ASSUMED` is a guess."""
     model: str
     seconds: float
     reached: bool
     """Whether the wanted bpp or rmse_db lies in the model's range; if not, the nearest was taken."""
+    rmse_db: tuple[float | None, ...] = ()
+    """Root mean square error of each band in dB, where `rmse_db` was asked for; None without valid pixels."""
+
+    @property
+    def scale(self) -> Scale | None:
+        """The scale of all bands, None if they differ."""
+        return self.scales[0] if len(set(self.scales)) == 1 else None
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,7 @@ class Order:
     quality: float | None = None
     bpp: float | None = None
     rmse_db: float | None = None
-    scale: Scale | str | None = None
+    scale: Scale | str | Sequence[Scale | str | None] | None = None
     quantity: Quantity | str = Quantity.UNKNOWN
     radiometry: bool | int = False
     targets: bool = False
@@ -62,7 +73,7 @@ class Order:
                 hint=f"Give one of {', '.join(map(str, SIDES))}.",
             )
 
-        _ = self.target  # before anything is opened
+        _ = self.target, self.scales  # before anything is opened
 
     @property
     def target(self) -> Target:
@@ -71,6 +82,21 @@ class Order:
 
         unsaid = self.quality is self.bpp is self.rmse_db is None
         return Target(DEFAULT_QUALITY if unsaid else self.quality, self.bpp, self.rmse_db)
+
+    @property
+    def scales(self) -> tuple[Scale | None, ...]:
+        """One scale for all bands, one for each, or none; None for one that is to be found out."""
+        given: Any = self.scale
+        if isinstance(given, str) and not isinstance(given, Scale):
+            given = given.split(",")
+        elif given is None or isinstance(given, Scale):
+            given = [given]
+        return tuple(_scale(each) for each in given)
+
+    @property
+    def exactly(self) -> bool:
+        """Whether a number of decibels is promised or measured, so that the scale must be known."""
+        return self.rmse_db is not None or self.sides.any
 
     @property
     def sides(self) -> SideWish:
@@ -102,21 +128,56 @@ def carry_out(
 
     began = time.monotonic()
     target = order.target
-    scale = None if order.scale in (None, "auto") else _member(Scale, order.scale)
     quantity = _member(Quantity, order.quantity)
     threads = workers(order.jobs)
     model = modelfile.load(zoo.find(order.model), pick_device(order.device))
-    scene = encoder.survey(source, scale, quantity, threads, progress, order.limits, order.sides)
+    scene = encoder.survey(
+        source,
+        order.scales,
+        quantity,
+        threads,
+        progress,
+        order.limits,
+        order.sides,
+        matters=target.bpp is None,
+        exactly=order.exactly,
+    )
     latents = encoder.Latents(scene, model, keep=target.quality is None, folder=folder)
     try:
         with threads_kept():
             if target.quality is None:
                 encoder.spool(latents, threads, progress)
-            level, size, reached = rate.write_at(file, latents, model, target, threads, progress)
+            level, size, reached, errors = rate.write_at(file, latents, model, target, threads, progress)
     finally:
         latents.close()
     seconds = time.monotonic() - began
-    return EncodeReport(size, 8 * size / scene.pixels, level, scene.scale, model.id, seconds, reached)
+    return EncodeReport(
+        size,
+        8 * size / scene.pixels,
+        level,
+        tuple(meaning.pixel.scale for meaning in scene.meanings),
+        tuple(meaning.basis for meaning in scene.meanings),
+        model.id,
+        seconds,
+        reached,
+        tuple(errors.get(band) for band in range(len(scene.scans))) if errors else (),
+    )
+
+
+def _scale(given: Any) -> Scale | None:
+    """A scale by any of its names, None for auto."""
+    from sarcodec.meaning.clues import SCALES
+
+    if given is None or isinstance(given, Scale):
+        return given
+    name = given.strip().lower() if isinstance(given, str) else given
+    if name == "auto":
+        return None
+    if not isinstance(name, str) or name not in SCALES:
+        raise UsageError(
+            f"{given!r} is not a scale", hint=f"Give one of auto, {', '.join(SCALES)}; or one for each band."
+        )
+    return SCALES[name]
 
 
 def _member(kind: Any, value: Any) -> Any:

@@ -20,7 +20,7 @@ from sarcodec.damage import NAMESPACE
 from sarcodec.invalid import Values
 from sarcodec.metadata import RasterMeta
 from sarcodec.radiometry import to_db
-from sarcodec.types import Scale
+from sarcodec.types import PixelScale
 
 BAR_DB = 0.05
 """Bias of mean power that nearly all windows are to keep to where cells are chosen by the encoder."""
@@ -48,7 +48,7 @@ def spread(grid: GainGrid, shape: tuple[int, ...]) -> Floats:
 
 
 def measure(
-    values: Values, valid: Mask, scale: Scale, side: int | None, decode: Callable[[Floats], Values]
+    values: Values, valid: Mask, scale: PixelScale, side: int | None, decode: Callable[[Floats], Values]
 ) -> GainGrid:
     r"""Gains after which the cells of a tile have the mean power of the source.
 
@@ -124,7 +124,7 @@ def _gain_db(wanted: Doubles, found: Doubles) -> Doubles:
         return np.asarray(np.nan_to_num(10 * np.log10(wanted / found)))
 
 
-def _power(values: Values, valid: Mask, scale: Scale, side: int) -> Doubles:
+def _power(values: Values, valid: Mask, scale: PixelScale, side: int) -> Doubles:
     """Power of each cell, summed over its valid pixels."""
     db = np.where(valid, to_db(values, scale), -np.inf).astype(np.float64)
     with np.errstate(over="ignore"):

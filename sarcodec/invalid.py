@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sarcodec import limits
+from sarcodec.bitstream.parts import Band
 from sarcodec.errors import FormatError, InputError
-from sarcodec.types import Scale
+from sarcodec.types import PixelScale, Scale
 
 Values = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -32,7 +33,13 @@ def native_nodata(nodata: float | None, dtype: np.dtype[Any]) -> Any:
     return dtype.type(int(nodata)) if fits else None
 
 
-def valid_mask(values: Values, scale: Scale, nodata: float | None) -> Mask:
+def stands_for(values: Values, pixel: PixelScale) -> npt.NDArray[np.float64]:
+    """The numbers that stored values stand for, float64; not finite if a value stands for none."""
+    with np.errstate(all="ignore"):
+        return values.astype(np.float64) * pixel.gain + pixel.addend
+
+
+def valid_mask(values: Values, scale: Scale | PixelScale, nodata: float | None) -> Mask:
     """True where a pixel is data.
 
     Not data are `nodata`, NaN and infinities on every scale, values of zero or less on linear scales, and
@@ -41,14 +48,21 @@ def valid_mask(values: Values, scale: Scale, nodata: float | None) -> Mask:
     Parameters
     ----------
     values : ndarray, any shape, native dtype
-    scale : Scale
+    scale : Scale or PixelScale
+        With a gain, what is said above holds for ``value * gain + addend``.
     nodata : float or None
+        A stored value.
 
     Returns
     -------
     ndarray, same shape, bool
     """
     native = native_nodata(nodata, values.dtype)
+    pixel = PixelScale.of(scale)
+    if not pixel.plain:
+        valid = valid_mask(stands_for(values, pixel), pixel.scale, None)
+        return valid if native is None else valid & (values != native)
+    scale = pixel.scale
     with np.errstate(invalid="ignore"):  # signalling NaN
         if values.dtype.kind == "f":
             # NaN fails every comparison, so it needs no test of its own.
@@ -76,6 +90,8 @@ class InvalidPalette:
     """Native dtype of the band."""
     bits: tuple[int, ...] = ()
     """Bit patterns, ascending; class k of the class map is ``bits[k - 1]``."""
+    hidden: tuple[int, ...] = ()
+    """Bit patterns under a mask band, whose classes follow; the last one stands for all others there."""
 
     @classmethod
     def of(cls, values: Values, valid: Mask, *, limit: int | None = None) -> InvalidPalette:
@@ -108,13 +124,18 @@ class InvalidPalette:
         """Palette of an array of invalid values, shape (n,), such as :attr:`values` returns."""
         return cls(values.dtype, tuple(sorted({int(b) for b in _bits(np.ascontiguousarray(values))})))
 
+    @classmethod
+    def of_band(cls, band: Band, dtype: str) -> InvalidPalette:
+        """The palette that a header has of a band."""
+        return cls(np.dtype(dtype), band.palette[: band.unmasked], band.palette[band.unmasked :])
+
     @property
     def values(self) -> Values:
-        """The invalid values, shape (n,), native dtype, exact bits."""
+        """The invalid values, shape (n,), native dtype, exact bits; without those under a mask band."""
         return np.array(self.bits, dtype=f"u{self.dtype.itemsize}").view(self.dtype)
 
     def __len__(self) -> int:
-        return len(self.bits)
+        return len(self.bits) + len(self.hidden)
 
     def __or__(self, other: InvalidPalette) -> InvalidPalette:
         return self.union((other,))
@@ -122,14 +143,16 @@ class InvalidPalette:
     def union(self, others: Iterable[InvalidPalette], *, limit: int | None = None) -> InvalidPalette:
         """All values of this palette and of `others`; `InputError` above `limit`."""
         bits = set(self.bits).union(*(other.bits for other in others))
-        return InvalidPalette(self.dtype, tuple(sorted(bits)))._within(limit)  # noqa: SLF001
+        return replace(self, bits=tuple(sorted(bits)))._within(limit)  # noqa: SLF001
 
-    def class_map(self, values: Values) -> npt.NDArray[np.uint8]:
-        """Class of every pixel: 0 where valid, k where it holds the k-th value of the palette.
+    def class_map(self, values: Values, seen: Mask | None = None) -> npt.NDArray[np.uint8]:
+        """Class of every pixel: 0 if it is valid, k if it holds the k-th value of the palette.
 
         Parameters
         ----------
         values : ndarray, shape (h, w), native dtype
+        seen : ndarray, shape (h, w), bool, optional
+            False where a mask band masks the pixel.
 
         Returns
         -------
@@ -139,7 +162,15 @@ class InvalidPalette:
         bits = _bits(values)
         for k, pattern in enumerate(self.bits, start=1):
             classes[bits == bits.dtype.type(pattern)] = k
+        if seen is not None and self.hidden:
+            classes[~seen] = len(self)
+            for k, pattern in enumerate(self.hidden, start=len(self.bits) + 1):
+                classes[~seen & (bits == bits.dtype.type(pattern))] = k
         return classes
+
+    def masked(self, class_map: npt.NDArray[np.uint8]) -> Mask:
+        """True where a class map says that a mask band masks the pixel."""
+        return np.asarray(class_map > len(self.bits))
 
     def restore(self, decoded: Values, class_map: npt.NDArray[np.uint8]) -> Values:
         """Copy of `decoded` with the invalid values put back where `class_map` is not 0.
@@ -154,17 +185,18 @@ class InvalidPalette:
             raise FormatError(f"the mask names invalid value {highest}, the band has {len(self)}")
         out = decoded.copy()
         bits = _bits(out)
-        for k, pattern in enumerate(self.bits[:highest], start=1):
+        for k, pattern in enumerate((self.bits + self.hidden)[:highest], start=1):
             bits[class_map == k] = pattern
         return out
 
     def _within(self, limit: int | None) -> InvalidPalette:
         limit = limits.DEFAULT.invalid_values if limit is None else limit
-        if len(self) > limit:
+        if len(self.bits) > limit:
             some = ", ".join(f"{value:.6g}" for value in self.values[:4])
             raise InputError(
-                f"the band holds more than {limit} distinct values that are not data, among them {some}",
-                hint="Signed noise-subtracted power has no logarithm: add the noise floor, set those pixels "
-                "to one nodata value, or use --scale db if the values are decibels.",
+                f"the band has more than {limit} distinct values that its scale cannot hold, such as {some}",
+                hint="Values below zero have no logarithm. If they are decibels, use --scale db. If they are "
+                "power after subtraction of noise, add the noise floor. If they mark invalid pixels, set "
+                "these to one nodata value.",
             )
         return self

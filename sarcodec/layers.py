@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from sarcodec.bitstream.header import Header
+from sarcodec.bitstream.layout import PartKind
 from sarcodec.bitstream.reader import Reader
 from sarcodec.bitstream.tile import BandRecord, TileRecord
 from sarcodec.bitstream.writer import Writer
@@ -75,6 +76,10 @@ def keep_layers(
             )
             writer.add_tile(TileRecord(tuple(bands)))
             tick("extract", row * grid.cols + col + 1, grid.count)
+    for kind in reader.parts:
+        body = reader.part(kind)
+        if body is not None and (whole or kind != PartKind.CERTIFICATE):
+            writer.add_part(kind, body)
     return Extracted(layers, len(critical), writer.finish())
 
 

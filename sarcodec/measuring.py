@@ -20,7 +20,7 @@ from sarcodec.model.modelfile import Model
 from sarcodec.model.runtime import one_thread
 from sarcodec.parallel import ordered_map
 from sarcodec.radiometry import to_db
-from sarcodec.scan import Source
+from sarcodec.source import Source, classes_of
 from sarcodec.tile import Latents, decibels, native_values, synthesise_tile
 from sarcodec.types import TileGrid, Window
 
@@ -52,7 +52,7 @@ def with_measured(
         Of the noise of textures: the checksum of the header.
     """
     grid, meta, in_row = header.grid, source.meta, header.grid.cols * len(header.bands)
-    palettes = [InvalidPalette(np.dtype(header.dtype), tuple(band.palette)) for band in header.bands]
+    palettes = [InvalidPalette.of_band(band, header.dtype) for band in header.bands]
     sides = (LayerKind.BRIGHT_TARGETS, LayerKind.GAIN_GRID, LayerKind.TEXTURE)
     raises, gains, textures = (header.side_layer(kind) is not None for kind in sides)
     waiting: list[tuple[Place, BandRecord]] = []
@@ -61,8 +61,9 @@ def with_measured(
     def work(item: tuple[Place, BandRecord]) -> BandRecord:
         (number, at), record = item
         band, palette = header.bands[number], palettes[number]
-        values = source.read(number + 1, grid.window(*at))
-        valid = palette.class_map(values) == 0
+        window, scale = grid.window(*at), header.pixel_scale(number)
+        values = source.read(number + 1, window)
+        valid = classes_of(source, values, window, palette) == 0
         if not valid.any():
             return replace(record, layers=(*record.layers, *(b"",) * (raises + gains + textures)))
         x = synthesise_tile(lambda *near: known[number, near], model, band.level, grid, at)
@@ -70,17 +71,17 @@ def with_measured(
         raised = np.zeros(valid.shape, np.float32)
 
         def decode(added: npt.NDArray[np.float32]) -> Values:
-            return native_values(x, band, header.scale, palette, meta.nodata, raised + added)
+            return native_values(x, band, scale, palette, meta.nodata, raised + added)
 
         if raises:
             around, part = _surroundings(grid, at)
             near = source.read(number + 1, around)
-            db, data = to_db(near, header.scale), palette.class_map(near) == 0
-            listed = targets.measure(db, data, part, to_db(decode(raised), header.scale))
+            db, data = to_db(near, scale), classes_of(source, near, around, palette) == 0
+            listed = targets.measure(db, data, part, to_db(decode(raised), scale))
             bodies.append(targetlist.pack(listed, valid))
             raised = targets.spread(listed, valid.shape)
         if gains:
-            found = gain.measure(values, valid, header.scale, side, decode)
+            found = gain.measure(values, valid, scale, side, decode)
             bodies.append(gaingrid.pack(found, valid))
         if textures:
             bodies.append(_texture(values, valid, decibels(x, band, raised), header, (number, at), seed))
@@ -112,4 +113,6 @@ def _texture(
 
     number, at = place
     add = partial(texture.added, db=db, valid=valid, seed=seed, band=number, window=header.grid.window(*at))
-    return texturegrid.pack(texturing.measure(to_db(values, header.scale), db, valid, add), valid)
+    return texturegrid.pack(
+        texturing.measure(to_db(values, header.pixel_scale(number)), db, valid, add), valid
+    )

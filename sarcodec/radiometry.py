@@ -14,16 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec.errors import FormatError
-from sarcodec.invalid import InvalidPalette, Mask, Values, native_nodata, valid_mask
-from sarcodec.scale import DTYPES, check_dtype, detect_scale
-from sarcodec.types import Scale
+from sarcodec.invalid import InvalidPalette, Mask, Values, native_nodata, stands_for, valid_mask
+from sarcodec.scale import DTYPES, check_dtype
+from sarcodec.types import PixelScale, Scale
 
 __all__ = [
     "DTYPES",
     "BandRange",
     "InvalidPalette",
     "check_dtype",
-    "detect_scale",
     "finish",
     "from_db",
     "to_db",
@@ -35,24 +34,25 @@ Floats = npt.NDArray[np.float32]
 _NEPER = {Scale.DN: 20 / math.log(10), Scale.AMPLITUDE: 20 / math.log(10), Scale.POWER: 10 / math.log(10)}
 
 
-def to_db(values: Values, scale: Scale) -> Floats:
+def to_db(values: Values, scale: Scale | PixelScale) -> Floats:
     """Decibels of power; NaN where the value has no logarithm or is not finite.
 
     Parameters
     ----------
     values : ndarray, any shape, native dtype
-    scale : Scale
+    scale : Scale or PixelScale
 
     Returns
     -------
     ndarray, same shape, float32, dB
     """
+    scale = PixelScale.of(scale)
     if values.dtype.kind in "iu" and values.dtype.itemsize <= 2:
         return _table(values.dtype, scale).take(values.view(f"u{values.dtype.itemsize}"))
     return _logarithm(values, scale)
 
 
-def from_db(db: Floats, scale: Scale, dtype: npt.DTypeLike) -> Values:
+def from_db(db: Floats, scale: Scale | PixelScale, dtype: npt.DTypeLike) -> Values:
     """Native values of decibels; integers are rounded and held within the range of their type.
 
     Parameters
@@ -62,7 +62,7 @@ def from_db(db: Floats, scale: Scale, dtype: npt.DTypeLike) -> Values:
     dtype : dtype
         Native dtype of the result.
     """
-    native = np.dtype(dtype)
+    native, scale = np.dtype(dtype), PixelScale.of(scale)
     if native.kind == "f":
         return _exponential(db, scale, native).astype(native, copy=False)
     info = np.iinfo(native)
@@ -89,7 +89,11 @@ class BandRange:
 
 
 def finish(
-    db: Floats, band: BandRange, scale: Scale, palette: InvalidPalette, nodata: float | None = None
+    db: Floats,
+    band: BandRange,
+    scale: Scale | PixelScale,
+    palette: InvalidPalette,
+    nodata: float | None = None,
 ) -> Values:
     """Native values of decoded valid pixels.
 
@@ -101,7 +105,7 @@ def finish(
     ----------
     db : ndarray, any shape, float32, dB of power
     band : BandRange
-    scale : Scale
+    scale : Scale or PixelScale
     palette : InvalidPalette
         Also names the native dtype.
     nodata : float or None
@@ -115,7 +119,7 @@ def finish(
     FormatError
         `band` is empty or ends in a value that is not valid on this scale.
     """
-    native = palette.dtype
+    native, scale = palette.dtype, PixelScale.of(scale)
     ends = np.array([band.vmin, band.vmax], dtype=native)
     forbidden = {value for value in palette.values.tolist() if not math.isnan(value)}
     declared = native_nodata(nodata, native)
@@ -123,7 +127,7 @@ def finish(
         forbidden.add(declared.item())
     if not valid_mask(ends, scale, nodata).all() or forbidden & set(ends.tolist()) or ends[0] > ends[1]:
         span = f"{band.vmin} to {band.vmax}"
-        raise FormatError(f"valid values cannot range from {span} on the {scale.value} scale")
+        raise FormatError(f"valid values cannot range from {span} on the {scale.scale.value} scale")
     out = _clip(_exponential(db, scale, native), band.vmin, band.vmax, native)
     for value in sorted(forbidden):
         if band.vmin < value < band.vmax:
@@ -159,32 +163,37 @@ def _work(dtype: np.dtype[Any]) -> type[np.float32 | np.float64]:
 
 
 @lru_cache(maxsize=32)
-def _table(dtype: np.dtype[Any], scale: Scale) -> Floats:
+def _table(dtype: np.dtype[Any], scale: PixelScale) -> Floats:
     unsigned = np.arange(2 ** (8 * dtype.itemsize), dtype=f"u{dtype.itemsize}")
     table = _logarithm(unsigned.view(dtype).astype(np.float64), scale)
     table.flags.writeable = False
     return table
 
 
-def _logarithm(values: Values, scale: Scale) -> Floats:
+def _logarithm(values: Values, scale: PixelScale) -> Floats:
+    if not scale.plain:
+        values = stands_for(values, scale)
     with np.errstate(all="ignore"):
-        if scale is Scale.DB:
+        if scale.scale is Scale.DB:
             db = values.astype(np.float32)
         else:
             # np.log is vectorised where np.log10 is not.
             logs = np.log(values.astype(_work(values.dtype), copy=False))
-            db = np.multiply(logs, _NEPER[scale], out=logs).astype(np.float32, copy=False)
+            db = np.multiply(logs, _NEPER[scale.scale], out=logs).astype(np.float32, copy=False)
     db[~np.isfinite(db)] = np.nan
     return db
 
 
-def _exponential(db: Floats, scale: Scale, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Linear values as floats, not rounded; overflow is infinite. Always a new array."""
-    floats = np.array(db, dtype=_work(dtype))
-    if scale is not Scale.DB:
-        np.multiply(floats, 1 / _NEPER[scale], out=floats)
+def _exponential(db: Floats, scale: PixelScale, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Stored values as floats, not rounded; overflow is infinite. Always a new array."""
+    floats = np.array(db, dtype=_work(dtype) if scale.plain else np.float64)
+    if scale.scale is not Scale.DB:
+        np.multiply(floats, 1 / _NEPER[scale.scale], out=floats)
         with np.errstate(over="ignore", under="ignore"):
             np.exp(floats, out=floats)
+    if not scale.plain:
+        with np.errstate(over="ignore", invalid="ignore"):
+            floats = (floats.astype(np.float64, copy=False) - scale.addend) / scale.gain
     return floats
 
 

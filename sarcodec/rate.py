@@ -49,7 +49,7 @@ def level_of_quality(quality: float, model: Model) -> int:
 
 def write_at(
     file: BinaryIO, latents: Latents, model: Model, target: Target, jobs: int, tick: Tick
-) -> tuple[int, int, bool]:
+) -> tuple[int, int, bool, dict[int, float]]:
     """Code the scene so that it meets `target`.
 
     Parameters
@@ -64,17 +64,21 @@ def write_at(
         Bytes of the file.
     reached : bool
         Whether the target lies within what the model can do.
+    errors : dict
+        Root mean square error in dB of each band (from 0) with valid pixels, if an error was asked for.
     """
     if target.quality is not None:
         level = level_of_quality(target.quality, model)
-        return level, write(file, latents, LatentCoder(model, level), jobs, tick), True
+        return level, write(file, latents, LatentCoder(model, level), jobs, tick), True, {}
     if target.rmse_db is not None:
         search = Search(latents, model, jobs)
         coder = search.for_error(target.rmse_db)
         off = search.log_error(coder.level, keep=coder.keep) - math.log(target.rmse_db)
-        return coder.level, write(file, latents, coder, jobs, tick), abs(off) < 0.02
+        errors = search.errors(coder.level, keep=coder.keep)
+        return coder.level, write(file, latents, coder, jobs, tick), abs(off) < 0.02, errors
     assert target.bpp is not None
-    return _write_size(file, latents, model, target.bpp * latents.scene.pixels / 8, jobs, tick)
+    wanted = target.bpp * latents.scene.pixels / 8
+    return *_write_size(file, latents, model, wanted, jobs, tick), {}
 
 
 def _write_size(

@@ -84,6 +84,10 @@ class ReducedDecoder(Decoder):
         values = self._finish(number, x, None if added is None else added(x))
         return values if cells is None else palette.restore(values, cells)
 
+    def _cells(self, place: Place) -> Classes:
+        classes, palette = self.classes(place), self._palettes[place[0]]
+        return reduced_classes(classes, self.factor, palette)
+
     def _reached(self, place: Place) -> list[Any]:
         lost = [near[1:] for near in around(place) if near in self._mute]
         return reached(self.grid, place[1:], lost, STRIDE // self.factor * self.model.shape.reach)

@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from sarcodec import limits
-from sarcodec.errors import InputError
+from sarcodec.constant_areas import Constants
+from sarcodec.errors import InputError, UsageError
+from sarcodec.invalid import native_nodata
 from sarcodec.masked import Levels
-from sarcodec.metadata import RasterMeta
 from sarcodec.parallel import ordered_map
-from sarcodec.radiometry import BandRange, InvalidPalette, detect_scale, to_db, valid_mask
-from sarcodec.types import Scale, TileGrid, Window
+from sarcodec.radiometry import BandRange, InvalidPalette, to_db, valid_mask
+from sarcodec.source import Source, alpha_band, shown
+from sarcodec.types import PixelScale, Scale, TileGrid, Window
 
-SAMPLE_SIDE = 128
-"""Side in pixels of the 25 windows from which the scale is guessed."""
 WIDE_DB = 20.0
 """Standard deviation of a band, in dB, above which its network unit grows with it."""
-
-
-class Source(Protocol):
-    """A raster that can be read window by window."""
-
-    @property
-    def meta(self) -> RasterMeta:
-        """Size, type, georeferencing and tags."""
-
-    def read(self, band: int, window: Window) -> npt.NDArray[Any]:
-        """Pixels of a band (counted from 1), native dtype, shape (height, width)."""
 
 
 @dataclass(frozen=True)
@@ -50,26 +38,17 @@ class BandScan:
         return usual * max(1.0, self.deviation_db / WIDE_DB)
 
 
-def scale_of(source: Source, wanted: Scale | None) -> Scale:
-    """The scale asked for, or the one that tags, dtype and a sample of pixels speak for."""
-    if wanted is not None:
-        return wanted
-    meta = source.meta
-    tags = {**meta.tags.get("", {}), **meta.bands[0].tags.get("", {})}
-    width, height = min(SAMPLE_SIDE, meta.width), min(SAMPLE_SIDE, meta.height)
-    places = {
-        ((meta.width - width) * i // 4, (meta.height - height) * j // 4) for i in range(5) for j in range(5)
-    }
-    parts = [source.read(1, Window(col, row, width, height)).ravel() for col, row in sorted(places)]
-    return detect_scale(np.dtype(meta.dtype), tags, np.concatenate(parts), nodata=meta.nodata)
+HIDDEN = 8
+"""Distinct values under a mask band that are kept; if there are more, one stands for all."""
 
 
 def scan_band(
-    source: Source, band: int, scale: Scale, grid: TileGrid, jobs: int, tick: Callable[[], None]
+    source: Source, band: int, scale: Scale | PixelScale, grid: TileGrid, jobs: int, tick: Callable[[], None]
 ) -> BandScan:
-    """Read a band once, or twice where a masked area turns up that is not declared as nodata.
+    """Read a band once, or twice if an area turns up that is constant and not declared as nodata.
 
-    The values of such areas are in the palette as if they were nodata, see :mod:`sarcodec.masked`.
+    The values of such areas are in the palette as if they were nodata, see :mod:`sarcodec.constant_areas`
+    and :mod:`sarcodec.masked`. Of an alpha band all values are, so that it comes back exactly.
 
     Parameters
     ----------
@@ -82,53 +61,112 @@ def scan_band(
     ------
     InputError
         The band holds too many distinct invalid values.
+    UsageError
+        It is an alpha band of more values than can be kept exactly.
     """
-    dtype = np.dtype(source.meta.dtype)
-    scan, levels = _read(source, band, scale, grid, jobs, tick, InvalidPalette(dtype))
-    room = limits.DEFAULT.invalid_values - len(scan.palette)
-    marks = InvalidPalette(dtype, tuple(sorted(levels.masked(room))))
-    if marks:
-        scan, _ = _read(source, band, scale, grid, jobs, lambda: None, marks)
+    dtype, room = np.dtype(source.meta.dtype), limits.DEFAULT.invalid_values
+    work = _Scan(source, band, PixelScale.of(scale), InvalidPalette(dtype))
+    scan, levels, constants = work.over(grid, jobs, tick)
+    room -= len(scan.palette.bits)
+    found = dict.fromkeys((*constants.found(room, dtype), *levels.masked(room)))
+    if found:
+        marks = InvalidPalette(dtype, tuple(sorted(list(found)[:room])))
+        scan, _, _ = replace(work, marks=marks).over(grid, jobs, lambda: None)
     return scan
 
 
-def _read(
-    source: Source,
-    band: int,
-    scale: Scale,
-    grid: TileGrid,
-    jobs: int,
-    tick: Callable[[], None],
-    marks: InvalidPalette,
-) -> tuple[BandScan, Levels]:
-    """Read a band once, taking the values in `marks` for invalid."""
+@dataclass(frozen=True)
+class _Part:
+    """What is kept of a tile."""
 
-    def work(tile: tuple[int, int]) -> tuple[InvalidPalette, BandRange | None, int, float, float, Levels]:
-        values = source.read(band, grid.window(*tile))
-        valid = valid_mask(values, scale, source.meta.nodata)
+    palette: InvalidPalette
+    span: BandRange | None
+    count: int
+    total: float
+    squares: float
+    levels: Levels
+    constants: Constants
+    hidden: frozenset[int]
+    """Values under the mask band, at most one more than are kept."""
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """One reading of a band, with the values in `marks` taken for invalid."""
+
+    source: Source
+    band: int
+    scale: PixelScale
+    marks: InvalidPalette
+
+    def over(self, grid: TileGrid, jobs: int, tick: Callable[[], None]) -> tuple[BandScan, Levels, Constants]:
+        """All tiles together."""
+        dtype = np.dtype(self.source.meta.dtype)
+        tiles = [grid.window(row, col) for row in range(grid.rows) for col in range(grid.cols)]
+        palette, span, levels, constants = InvalidPalette(dtype), None, Levels(), Constants()
+        counts, total, squares, hidden = [], 0.0, 0.0, frozenset[int]()
+        for part in ordered_map(self._tile, tiles, jobs):
+            palette = self._naming(partial(palette.union, (part.palette,)))
+            levels, constants = levels | part.levels, constants | part.constants
+            span = part.span if span is None else span if part.span is None else span | part.span
+            counts.append(part.count)
+            total, squares = total + part.total, squares + part.squares
+            hidden = hidden if len(hidden) > HIDDEN else hidden | part.hidden
+            tick()
+        count = sum(counts)
+        mean = total / count if count else 0.0
+        deviation = max(squares / count - mean**2, 0.0) ** 0.5 if count else 0.0
+        palette = replace(palette, hidden=self._hidden(hidden))
+        return BandScan(palette, span, mean, deviation, tuple(counts)), levels, constants
+
+    def _tile(self, window: Window) -> _Part:
+        source, marks = self.source, self.marks
+        values, seen = source.read(self.band, window), shown(source, window)
+        valid, hidden = valid_mask(values, self.scale, source.meta.nodata), frozenset[int]()
+        if self.alpha:
+            valid[...], seen = False, None
         if marks:
             valid &= marks.class_map(values) == 0
-        try:
-            palette = InvalidPalette.of(values, valid)
-        except InputError as error:
-            raise InputError(f"band {band}: {error.message}", hint=error.hint) from error
-        db, whole = to_db(values, scale), bool(valid.all())
+        masked = np.zeros(values.shape, bool) if seen is None else ~seen
+        if masked.any():
+            hidden = frozenset(np.unique(values[masked].view(f"u{values.itemsize}"))[: HIDDEN + 1].tolist())
+            valid &= ~masked
+        palette = self._naming(lambda: InvalidPalette.of(values, valid | masked))
+        db, whole = to_db(values, self.scale), bool(valid.all())
         kept = db if whole else db[valid]
-        levels = Levels() if marks else Levels.of(values.ravel() if whole else values[valid], kept.ravel())
+        levels, constants = Levels(), Constants()
+        if not marks:
+            levels = Levels.of(values.ravel() if whole else values[valid], kept.ravel())
+            constants = Constants.of(values, valid, decibels=self.scale.scale is Scale.DB)
         data = kept.astype(np.float64)
         span, total, squares = BandRange.of(values, valid), float(data.sum()), float((data**2).sum())
-        return palette, span, data.size, total, squares, levels
+        return _Part(palette, span, data.size, total, squares, levels, constants, hidden)
 
-    tiles = [(row, col) for row in range(grid.rows) for col in range(grid.cols)]
-    palette, span, levels = InvalidPalette(np.dtype(source.meta.dtype)), None, Levels()
-    counts, total, squares = [], 0.0, 0.0
-    for part in ordered_map(work, tiles, jobs):
-        palette, levels = palette | part[0], levels | part[5]
-        span = part[1] if span is None else span if part[1] is None else span | part[1]
-        counts.append(part[2])
-        total, squares = total + part[3], squares + part[4]
-        tick()
-    count = sum(counts)
-    mean = total / count if count else 0.0
-    deviation = max(squares / count - mean**2, 0.0) ** 0.5 if count else 0.0
-    return BandScan(palette, span, mean, deviation, tuple(counts)), levels
+    @property
+    def alpha(self) -> bool:
+        """Whether the band is the alpha band."""
+        return alpha_band(self.source.meta) == self.band
+
+    def _hidden(self, found: frozenset[int]) -> tuple[int, ...]:
+        """The palette's entries of masked pixels."""
+        dtype = np.dtype(self.source.meta.dtype)
+        if not found or len(found) <= HIDDEN:
+            return tuple(sorted(found))
+        fill = native_nodata(self.source.meta.nodata, dtype)
+        filled = np.array([np.nan if dtype.kind == "f" else 0] if fill is None else [fill], dtype)
+        return (int(filled.view(f"u{dtype.itemsize}")[0]),)
+
+    def _naming(self, make: Callable[[], InvalidPalette]) -> InvalidPalette:
+        """What `make` gives; errors name the band."""
+        number = self.source.numbers[self.band - 1]
+        try:
+            return make()
+        except InputError as error:
+            if self.alpha:
+                others = ",".join(str(n) for n in self.source.numbers if n != number)
+                raise UsageError(
+                    f"band {number} is an alpha band of more than {limits.DEFAULT.invalid_values} values: "
+                    "a soft edge is not carried",
+                    hint=f"Leave it out: --bands {others}. An alpha band of 0 and 255 is kept exactly.",
+                ) from error
+            raise InputError(f"band {number}: {error.message}", hint=error.hint) from error

@@ -16,6 +16,8 @@ from sarcodec.model.runtime import one_thread
 from sarcodec.model.transforms import STRIDE
 from sarcodec.parallel import ordered_map
 from sarcodec.radiometry import to_db
+from sarcodec.source import classes_of
+from sarcodec.tile import native_values
 from sarcodec.types import TileGrid
 
 SAMPLE = 12
@@ -25,6 +27,9 @@ CLOSE = 0.002
 LEAP, BELOW = 0.008, 96
 """Relative distance from a goal that the best level may leave; beyond it, layers that do not pay are kept at
 one of so many levels below."""
+
+STEPS = 12
+"""Levels above the nearest one that are tried so that an error is not above the wanted one."""
 
 Place = tuple[int, tuple[int, int]]
 """Band (from 0), and row and column of a tile."""
@@ -38,7 +43,7 @@ class Search:
         self.fixed_bytes = fixed_bytes(latents, model)
         self.sample = sample_of(latents.scene)
         self._rates: dict[int, float] = {}
-        self._errors: dict[tuple[int, bool], float] = {}
+        self._errors: dict[tuple[int, bool], dict[int, float]] = {}
 
     def log_rate(self, level: int) -> float:
         """Log of the estimated bytes of all layers of the scene."""
@@ -47,10 +52,8 @@ class Search:
         return self._rates[level]
 
     def log_error(self, level: int, *, keep: bool = False) -> float:
-        """Log of the estimated root mean square error in dB; `keep` as for `LatentCoder`."""
-        if (level, keep) not in self._errors:
-            self._errors[level, keep] = self._log_error(LatentCoder(self.model, level, keep=keep))
-        return self._errors[level, keep]
+        """Log of the worst band's estimated root mean square error in dB; `keep` as for `LatentCoder`."""
+        return math.log(max(self.errors(level, keep=keep).values(), default=1e-6))
 
     def for_size(self, wanted_bytes: float, scale: float = 1.0) -> int:
         """Level whose file is nearest to `wanted_bytes`, if estimates are off by the factor `scale`."""
@@ -59,7 +62,17 @@ class Search:
         return nearest_level(lambda level: self.log_rate(level) - goal, self.model.top_level, tried)
 
     def for_error(self, rmse_db: float) -> LatentCoder:
-        """What codes with a root mean square error nearest to `rmse_db`."""
+        """What codes with a root mean square error of the worst band just below `rmse_db`."""
+        found = self._nearest(rmse_db)
+        level = found.level
+        while level < min(found.level + STEPS, self.model.top_level) and (
+            self.log_error(level, keep=found.keep) > math.log(rmse_db)
+        ):
+            level += 1
+        return LatentCoder(self.model, level, keep=found.keep)
+
+    def _nearest(self, rmse_db: float) -> LatentCoder:
+        """What codes with an error of the worst band nearest to `rmse_db`."""
         goal, top = math.log(rmse_db), self.model.top_level
         level = nearest_level(lambda level: goal - self.log_error(level), top)
         found, off = LatentCoder(self.model, level), self.log_error(level) - goal
@@ -74,8 +87,8 @@ class Search:
 
     def over(
         self, sample: list[Place], work: Callable[[Place], tuple[float, int]]
-    ) -> Iterator[tuple[int, float]]:
-        """Run `work` on tiles; for each band its valid pixels and the mean of work's figures.
+    ) -> Iterator[tuple[int, int, float]]:
+        """Run `work` on tiles; number, valid pixels and mean of work's figures of each band with data.
 
         `work` gives a sum and the number of pixels it is over.
         """
@@ -84,7 +97,7 @@ class Search:
             parts = [r for place, r in zip(sample, results, strict=True) if place[0] == band]
             count = sum(part[1] for part in parts)
             if count:
-                yield sum(scan.counts), sum(part[0] for part in parts) / count
+                yield band, sum(scan.counts), sum(part[0] for part in parts) / count
 
     def _log_rate(self, level: int) -> float:
         coder, scene = LatentCoder(self.model, level), self.latents.scene
@@ -96,26 +109,36 @@ class Search:
 
         # Real sizes correct this estimate, so half of a large sample will do, as long as no band drops out.
         half = [p for b in range(len(scene.scans)) for p in [p for p in self.sample if p[0] == b][::2]]
-        return math.log(max(sum(pixels * mean for pixels, mean in self.over(half, work)), 1.0))
+        return math.log(max(sum(pixels * mean for _, pixels, mean in self.over(half, work)), 1.0))
 
-    def _log_error(self, coder: LatentCoder) -> float:
+    def errors(self, level: int, *, keep: bool = False) -> dict[int, float]:
+        """Estimated root mean square error in dB of each band (from 0) that holds data; `keep` as above.
+
+        It is that of the values which a decoder returns, rounded and held within their range.
+        """
+        if (level, keep) not in self._errors:
+            self._errors[level, keep] = self._measure(LatentCoder(self.model, level, keep=keep))
+        return self._errors[level, keep]
+
+    def _measure(self, coder: LatentCoder) -> dict[int, float]:
         scene = self.latents.scene
+        header = header_of(scene, self.model, coder.level)
 
         def work(place: Place) -> tuple[float, int]:
-            band, at = place
+            number, at = place
             coded = code(self.latents, coder, place, dry=True)
             assert coded is not None
-            window, scan = scene.grid.window(*at), scene.scans[band]
+            window, scan, band = scene.grid.window(*at), scene.scans[number], header.bands[number]
             x = self.model.synthesise(coded.y_hat, coder.level)[: window.height, : window.width]
-            decoded = x * np.float32(scan.unit_db(self.model.unit_db)) + np.float32(scan.mean_db)
-            values = scene.source.read(band + 1, window)
-            valid = (scan.palette.class_map(values) == 0) & _inside(scene.grid, at, self.model)
-            difference = (decoded - to_db(values, scene.scale))[valid].astype(np.float64)
+            values, scale = scene.source.read(number + 1, window), header.pixel_scale(number)
+            decoded = native_values(x, band, scale, scan.palette, scene.source.meta.nodata)
+            valid = classes_of(scene.source, values, window, scan.palette) == 0
+            valid &= _inside(scene.grid, at, self.model)
+            difference = (to_db(decoded, scale) - to_db(values, scale))[valid].astype(np.float64)
             return float((difference**2).sum()), difference.size
 
-        bands = list(self.over(self.sample, work))
-        mean = sum(pixels * mse for pixels, mse in bands) / max(sum(pixels for pixels, _ in bands), 1)
-        return 0.5 * math.log(max(mean, 1e-12))
+        means = self.over(self.sample, work)
+        return {band: max(mean, 1e-12) ** 0.5 for band, _, mean in means}
 
 
 def sample_of(scene: Scene) -> list[Place]:

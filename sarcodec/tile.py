@@ -18,8 +18,9 @@ from sarcodec.fill import fill_invalid
 from sarcodec.model.modelfile import Model
 from sarcodec.model.transforms import STRIDE
 from sarcodec.radiometry import BandRange, InvalidPalette, finish, to_db
-from sarcodec.scan import BandScan, Source
-from sarcodec.types import Scale, TileGrid, Window
+from sarcodec.scan import BandScan
+from sarcodec.source import Source, classes_of
+from sarcodec.types import PixelScale, TileGrid, Window
 from sarcodec.unseen import analyse_seen
 
 Latents = npt.NDArray[Any]
@@ -37,7 +38,7 @@ def latent_window(grid: TileGrid, row: int, col: int, reach: int = 0) -> Window:
 def analyse_tile(
     source: Source,
     band: int,
-    scale: Scale,
+    scale: PixelScale,
     scan: BandScan,
     unit_db: float,
     model: Model,
@@ -71,7 +72,7 @@ def analyse_tile(
         min(grid.height - top, region.height * STRIDE),
     )
     values = source.read(band, pixels)
-    classes = scan.palette.class_map(values)
+    classes = classes_of(source, values, pixels, scan.palette)
     here = grid.window(*at).inside(pixels)
     packed = mask.pack(np.ascontiguousarray(classes[here]))
     if classes.all():
@@ -156,7 +157,7 @@ def decibels(
 def native_values(
     x: npt.NDArray[np.float32],
     band: Band,
-    scale: Scale,
+    scale: PixelScale,
     palette: InvalidPalette,
     nodata: float | None,
     added: npt.NDArray[np.float32] | None = None,

@@ -22,6 +22,44 @@ class Scale(str, Enum):
     """Already decibels of power."""
 
 
+class Basis(str, Enum):
+    """How the scale of a band is known, strongest evidence first."""
+
+    UNRECORDED = "unrecorded"
+    """The file does not say; an encoder always does."""
+    GIVEN = "given"
+    """The user said it."""
+    TAG = "tag"
+    """A tag ``SCALE``, or one that says the same."""
+    UNIT = "unit"
+    """The unit of the band."""
+    NAME = "name"
+    """The description of the band, a well-known file name, or tags of a well-known product."""
+    STATISTICS = "statistics"
+    """All valid pixels of the band."""
+    ASSUMED = "assumed"
+    """A guess: nothing settles it."""
+
+
+@dataclass(frozen=True)
+class PixelScale:
+    """What a stored value means: ``value * gain + addend`` is a number on `scale`."""
+
+    scale: Scale
+    gain: float = 1.0
+    addend: float = 0.0
+
+    @property
+    def plain(self) -> bool:
+        """Whether the stored value itself is the number."""
+        return self.gain == 1 and self.addend == 0
+
+    @staticmethod
+    def of(scale: Scale | PixelScale) -> PixelScale:
+        """`scale` itself, or stored values that are the numbers themselves."""
+        return scale if isinstance(scale, PixelScale) else PixelScale(scale)
+
+
 class Quantity(str, Enum):
     """Radiometric quantity of the pixels, as far as the source says."""
 

@@ -40,6 +40,8 @@ def verify(decoder: Decoder, tick: Tick) -> int:
         "targets": decoder.sides.target_layer is not None,
         "textures": decoder.sides.texture_layer is not None,
     }
+    for kind in decoder.reader.parts:
+        decoder.reader.part(kind)
     damaged = [error for _, error in _inspect(decoder, whole, bands, tick, **measured)]
     if damaged:
         named = "; ".join(error.message for error in damaged[:NAMED])

@@ -41,7 +41,7 @@ def simple(**changes: Any) -> Header:
     return Header(**{**fields, **changes})
 
 
-def sealed(body: bytes, *, major: int = 1, minor: int = 0) -> bytes:
+def sealed(body: bytes, *, major: int = 1, minor: int = 1) -> bytes:
     """Prologue with a right checksum in front of any header `body`."""
     start = bytes.fromhex("89534152430d0a1a") + struct.pack("<BBI", major, minor, len(body))
     return start + struct.pack("<I", google_crc32c.value(start + body)) + body
@@ -181,7 +181,7 @@ BAD = {
     "major zero": (sealed(PLAIN, major=0), FormatError),
     "header above its limit": (sealed(PLAIN)[:10] + struct.pack("<II", 2**24 + 1, 0), LimitError),
     "reserved band flag": (
-        sealed(PLAIN.replace(struct.pack("<HB", 1234, 2), struct.pack("<HB", 1234, 6))),
+        sealed(PLAIN.replace(struct.pack("<HB", 1234, 2), struct.pack("<HB", 1234, 0x42))),
         UnsupportedError,
     ),
     "usual unit stored": (

@@ -89,7 +89,7 @@ def test_header_alone_is_read_from_a_file() -> None:
 
 def test_reader_knows_version_and_size() -> None:
     reader = Reader(io.BytesIO(SMALL))
-    assert (reader.version, reader.size) == ((1, 0), len(SMALL))
+    assert (reader.version, reader.size) == ((1, 1), len(SMALL))
 
 
 def test_every_cut_is_refused_on_opening() -> None:
@@ -166,7 +166,7 @@ def resealed(lengths: bytes, body: bytes) -> bytes:
     ("lengths", "body", "message"),
     [
         (b"\x07\x07\x07", bytes(21), "cannot be that of 4 tiles"),
-        (b"\x07\x07\x07\x07\x07", bytes(35), "bytes too many"),
+        (b"\x07\x07\x07\x07\x07", bytes(35), "length of a part"),
         (b"\x07\x07\x07\x07", bytes(29), "make 28 bytes, the file has 29"),
         (b"\x07\x07\x07\x07", bytes(27), "make 28 bytes, the file has 27"),
         (b"\x06\x08\x07\x07", bytes(28), "fewer than 7"),

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 from sarcodec.errors import FormatError, InputError
 from sarcodec.invalid import InvalidPalette, valid_mask
-from sarcodec.radiometry import BandRange, check_dtype, detect_scale, finish, from_db, to_db
+from sarcodec.radiometry import BandRange, check_dtype, finish, from_db, to_db
 from sarcodec.types import Scale
 
 Array = npt.NDArray[Any]
@@ -23,10 +23,6 @@ FLOATS = ["float32", "float64"]
 # Quiet and signalling NaN with payloads, -0.0, the smallest and largest subnormal, infinities, a sentinel.
 ODD_BITS = [0x7FC00000, 0xFFC12345, 0x7F812345, 0x80000000, 0x00000001, 0x007FFFFF, 0x7F800000, 0xFF800000]
 ODD = np.array(ODD_BITS, dtype=np.uint32).view(np.float32)
-
-
-def gamma_power(size: int, *, mean: float = 0.05, seed: int = 1) -> Array:
-    return np.random.default_rng(seed).gamma(4.4, mean / 4.4, size).astype(np.float32)
 
 
 def float_rasters() -> st.SearchStrategy[Array]:
@@ -39,68 +35,7 @@ def float_rasters() -> st.SearchStrategy[Array]:
     )
 
 
-# --- scale
-
-
-@pytest.mark.parametrize(
-    ("tag", "scale"),
-    [
-        ("dB", Scale.DB),
-        ("POWER", Scale.POWER),
-        ("Intensity", Scale.POWER),
-        (" amplitude ", Scale.AMPLITUDE),
-        ("dn", Scale.DN),
-    ],
-)
-def test_the_scale_tag_decides_in_any_case(tag: str, scale: Scale) -> None:
-    assert detect_scale("float32", {"scale": tag}, gamma_power(100)) is scale
-
-
-def test_a_scale_tag_that_names_no_scale_is_passed_over() -> None:
-    assert detect_scale("uint16", {"SCALE": "0.01"}, np.ones(3, np.uint16)) is Scale.DN
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32"])
-def test_integers_are_dn(dtype: str) -> None:
-    assert detect_scale(dtype, {}, np.array([-5, 0, 7]).astype(dtype)) is Scale.DN
-
-
-def test_backscatter_in_decibels_is_recognised_among_nan_and_undeclared_sentinels() -> None:
-    sample = 10 * np.log10(gamma_power(1000))
-    sample[:300], sample[300:400] = -9999, np.nan
-    assert detect_scale("float32", {}, sample) is Scale.DB
-
-
-@pytest.mark.parametrize(
-    "noise",
-    [0.01, 0.06, 2000.0],
-    ids=["calibrated", "calibrated over water", "uncalibrated"],
-)
-def test_power_with_subtracted_noise_is_not_taken_for_decibels(noise: float) -> None:
-    sample = gamma_power(5000, mean=max(0.05, noise)) - np.float32(noise)
-    assert sample.min() < 0
-    assert detect_scale("float32", {}, sample) is Scale.POWER
-
-
-def test_power_with_an_undeclared_negative_sentinel_is_power() -> None:
-    sample = gamma_power(1000)
-    sample[:5] = -9999
-    assert detect_scale("float32", {}, sample) is Scale.POWER
-
-
-def test_declared_nodata_does_not_sway_the_guess() -> None:
-    sample = gamma_power(1000)
-    sample[::2] = -20
-    assert detect_scale("float32", {}, sample, nodata=-20) is Scale.POWER
-
-
-def test_whole_numbers_kept_as_floats_are_amplitude() -> None:
-    assert detect_scale("float32", {}, np.array([0, 17, 250, 4000], np.float32)) is Scale.AMPLITUDE
-
-
-@pytest.mark.parametrize("sample", [[], [np.nan, np.inf], [1.0, 1.0]])
-def test_floats_that_say_nothing_are_power(sample: list[float]) -> None:
-    assert detect_scale("float64", {}, np.array(sample)) is Scale.POWER
+# --- types
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "bool", "int64", "float16"])
@@ -212,7 +147,7 @@ def test_a_palette_does_not_depend_on_the_order_of_windows() -> None:
 
 
 def test_signed_power_is_refused_with_a_hint() -> None:
-    values = gamma_power(4000) - np.float32(0.03)
+    values = np.random.default_rng(1).gamma(4.4, 0.05 / 4.4, 4000).astype(np.float32) - np.float32(0.03)
     valid = valid_mask(values, Scale.POWER, None)
     with pytest.raises(InputError, match="16 distinct") as caught:
         InvalidPalette.of(values, valid)

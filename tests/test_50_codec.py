@@ -432,7 +432,7 @@ def test_decoded_latents_are_those_the_encoder_had(toy: Any, tiled: bytes) -> No
     with open_bytes(coded(scene, quality=50), TOY) as dataset:
         level = dataset.decoder.header.bands[0].level
         source = ArraySource(scene[None], dataset.meta)
-        found = encoder.survey(source, None, Quantity.UNKNOWN, 1, silent)
+        found = encoder.survey(source, (), Quantity.UNKNOWN, 1, silent)
         tile = encoder.Latents(found, toy, keep=False).tile(0, (0, 0))
         assert np.array_equal(band_latents(dataset), LatentCoder(toy, level).encode(tile.y).y_hat)
 

@@ -14,7 +14,7 @@ import sarcodec
 from conftest import GOLDEN, TOY
 from golden import make_golden
 from sarcodec.metadata import to_fields
-from sarcodec.types import Scale
+from sarcodec.types import Scale, Window
 
 EXPECTED: dict[str, Any] = json.loads((GOLDEN / "expected.json").read_text())
 NAMES = sorted(EXPECTED)
@@ -49,20 +49,22 @@ def test_latents_are_exactly_those_of_old(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_pixels_are_those_of_old_within_a_step_and_invalid_ones_to_the_bit(name: str) -> None:
     with sarcodec.open(GOLDEN / f"{name}.sarc", model=TOY, jobs=1) as coded:
-        got, scale = coded.read(), coded.decoder.header.scale
+        got, scales = coded.read(), make_golden.scales_of(coded)
     with np.load(GOLDEN / f"{name}.npz") as stored:
         pixels, bits = stored["pixels"], stored["invalid_bits"]
         invalid = np.unpackbits(stored["invalid"], count=pixels.size).astype(bool).reshape(pixels.shape)
     assert got.dtype == pixels.dtype and got.shape == pixels.shape
     assert np.array_equal(got.view(f"u{got.dtype.itemsize}")[invalid], bits)
-    now, then = got[~invalid].astype(np.float64), pixels[~invalid].astype(np.float64)
-    if got.dtype.kind in "iu":
-        assert np.abs(now - then).max(initial=0) <= DN_STEP
-    elif scale is Scale.DB:
-        assert np.abs(now - then).max(initial=0) <= DB_STEP
-    else:
-        factor = 10 if scale is Scale.POWER else 20
-        assert np.abs(factor * np.log10(now / then)).max(initial=0) <= DB_STEP
+    for number, scale in enumerate(scales):
+        seen = ~invalid[number]
+        now, then = (part[number][seen].astype(np.float64) for part in (got, pixels))
+        if got.dtype.kind in "iu":
+            assert np.abs(now - then).max(initial=0) <= DN_STEP
+        elif scale.scale is Scale.DB:
+            assert np.abs(now - then).max(initial=0) <= DB_STEP
+        else:
+            factor = 10 if scale.scale is Scale.POWER else 20
+            assert np.abs(factor * np.log10(now / then)).max(initial=0) <= DB_STEP
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -71,8 +73,10 @@ def test_golden_files_came_from_the_scenes_beside_them(name: str) -> None:
     make = next(m for m in make_golden.CASES if m.__name__ == name)
     cube, meta, *_ = make()
     with sarcodec.open(GOLDEN / f"{name}.sarc", model=TOY, jobs=1) as coded:
-        got, scale = coded.read(), coded.decoder.header.scale
-    invalid = make_golden.invalid_of(cube, meta, scale)
+        got, scales = coded.read(), make_golden.scales_of(coded)
+        shown = coded.decoder.mask(Window(0, 0, coded.meta.width, coded.meta.height))
+    assert np.array_equal(shown, make_golden.MASK) if name == "mask_band" else shown.all()
+    invalid = make_golden.invalid_of(cube, meta, scales)
     view = f"u{cube.dtype.itemsize}"
     assert np.array_equal(got.view(view)[invalid], cube.view(view)[invalid])
-    assert not make_golden.invalid_of(got, meta, scale)[~invalid].any()
+    assert not make_golden.invalid_of(got, meta, scales)[~invalid & shown].any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import pytest
 import sarcodec
 from sarcodec import zoo
 from sarcodec.io.raster import RasterSource
+from sarcodec.meaning.decide import meanings
+from sarcodec.meaning.tags import unmarked
 from sarcodec.radiometry import to_db, valid_mask
-from sarcodec.scan import scale_of
-from sarcodec.types import Window
+from sarcodec.types import Basis, TileGrid, Window
 
 DATA = os.environ.get("SARCODEC_DATA")
 SCENES = sorted(Path(DATA).glob("test/*/*.tif")) if DATA else []
@@ -31,13 +33,13 @@ def test_a_real_scene_keeps_metadata_dtype_and_invalid_pixels(
     scene: Path, model: str, tmp_path: Path
 ) -> None:
     coded, back = tmp_path / "coded.sarc", tmp_path / "back.tif"
-    sarcodec.encode(scene, coded, quality=35, model=model)
+    report = sarcodec.encode(scene, coded, quality=35, model=model)
     sarcodec.decode(coded, back)
     with RasterSource(scene) as before, RasterSource(back) as after:
-        assert after.meta == before.meta
-        scale = scale_of(before, None)
+        assert unmarked(after.meta) == before.meta
         whole = Window(0, 0, before.meta.width, before.meta.height)
         for band in range(1, before.meta.count + 1):
+            scale = report.scales[band - 1]
             old, new = before.read(band, whole), after.read(band, whole)
             valid = valid_mask(old, scale, before.meta.nodata)
             bits = f"u{old.dtype.itemsize}"
@@ -46,3 +48,16 @@ def test_a_real_scene_keeps_metadata_dtype_and_invalid_pixels(
             if valid.any():
                 error = to_db(new, scale)[valid] - to_db(old, scale)[valid]
                 assert np.sqrt(np.mean(error.astype(np.float64) ** 2)) < to_db(old, scale)[valid].std()
+
+
+@pytest.mark.skipif(DATA is None, reason="SARCODEC_DATA names no folder of scenes")
+def test_the_scale_of_every_real_scene_is_that_of_its_listing() -> None:
+    folder = Path(DATA or "")
+    found, wanted = [], []
+    for row in csv.DictReader((folder / "index.csv").read_text(encoding="utf-8").splitlines()):
+        with RasterSource(folder / row["file"]) as source:
+            grid = TileGrid(source.meta.width, source.meta.height, 1024)
+            for meaning in meanings(source, (), grid, 2, lambda: None, matters=True, exactly=True):
+                found.append((row["file"], meaning.pixel.scale.value, meaning.basis))
+                wanted.append((row["file"], row["scale"], Basis.TAG))
+    assert found == wanted

@@ -120,7 +120,7 @@ def decibels_at_the_lowest_rate() -> tuple[Array, dict[str, Any]]:
 
 def a_band_without_data() -> tuple[Array, dict[str, Any]]:
     dn = amplitudes(20, 20).round().astype(np.uint16)
-    return np.stack([dn, np.zeros_like(dn)]), {"nodata": 0, "quality": 30}
+    return np.stack([dn, np.zeros_like(dn)]), {"scale": "dn", "nodata": 0, "quality": 30}
 
 
 def three_bands_under_one_mask() -> tuple[Array, dict[str, Any]]:

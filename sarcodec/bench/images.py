@@ -12,15 +12,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sarcodec.errors import InputError
 from sarcodec.io.ground import pixel_m
 from sarcodec.io.raster import RasterSink, RasterSource
+from sarcodec.meaning.decide import meanings
 from sarcodec.metadata import BandMeta, RasterMeta
-from sarcodec.radiometry import detect_scale, to_db, valid_mask
-from sarcodec.types import Scale, Window
+from sarcodec.radiometry import to_db, valid_mask
+from sarcodec.source import alpha_band
+from sarcodec.types import Scale, TileGrid, Window
 
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 
+TILE_SIDE = 1024
 LARGEST = 4096  # pixels a side; the middle of a larger raster is cut out
 SMALL = 512  # pixels a side; below it the headers of a file weigh too much to mix with others
 
@@ -89,10 +93,15 @@ def images(path: str | os.PathLike[str], *, largest: int = LARGEST) -> Iterator[
         window = _middle(meta.width, meta.height, largest)
         part = meta.cropped(window)
         kind = Path(path).resolve().parent.name or "scenes"
+        grid = TileGrid(meta.width, meta.height, TILE_SIDE)
+        found = meanings(source, (), grid, 1, lambda: None, matters=False, exactly=False)
+        if source.has_mask or alpha_band(meta) or not all(meaning.pixel.plain for meaning in found):
+            raise InputError(
+                f"{source.name}: a mask band, or a band with a scale or an offset, is not compared",
+                hint="Write the values themselves first, with a nodata value: gdal_translate -unscale",
+            )
         for band, about in enumerate(meta.bands, 1):
             values = source.read(band, window)
-            tags = {**meta.tags.get("", {}), **about.tags.get("", {})}
-            scale = detect_scale(values.dtype, tags, values, nodata=meta.nodata)
             bare = replace(
                 part,
                 count=1,
@@ -106,7 +115,7 @@ def images(path: str | os.PathLike[str], *, largest: int = LARGEST) -> Iterator[
             yield Image(
                 name=f"{Path(path).stem} {label}",
                 values=values,
-                scale=scale,
+                scale=found[band - 1].pixel.scale,
                 meta=bare,
                 path=str(Path(path).resolve()),
                 full=(meta.width, meta.height),

@@ -13,7 +13,7 @@ from sarcodec.bitstream.cursor import Cursor
 from sarcodec.bitstream.layout import Chunk, LayerKind, Meaning, Quantiser
 from sarcodec.bitstream.parts import Band, Layer, ModelRef
 from sarcodec.errors import ChecksumError, FormatError, UnsupportedError
-from sarcodec.types import Quantity, Scale, TileGrid, first_of
+from sarcodec.types import Basis, PixelScale, Quantity, Scale, TileGrid, first_of
 
 __all__ = ["Band", "Header", "Layer", "ModelRef", "crc_in", "header_size"]
 
@@ -29,6 +29,7 @@ class Header:
     dtype: str
     """numpy name of the pixels' type, the same for all bands."""
     scale: Scale
+    """That of every band which has none of its own."""
     bands: tuple[Band, ...]
     layers: tuple[Layer, ...]
     """Layers in the order of their segments; the first is the base layer."""
@@ -44,11 +45,30 @@ class Header:
     """GEO chunk as it stands; `sarcodec.metadata` reads it."""
     text: bytes = b""
     """TEXT chunk as it stands; `sarcodec.metadata` reads it."""
+    key: bytes = b""
+    """KEY chunk as it stands: what a batch made the file of."""
+    basis: Basis = Basis.UNRECORDED
+    """How `scale` is known."""
 
     @property
     def grid(self) -> TileGrid:
         """The tiles of each band."""
         return TileGrid(self.width, self.height, self.tile_side)
+
+    def pixel_scale(self, band: int) -> PixelScale:
+        """What stored values of a band (from 0) mean."""
+        part = self.bands[band]
+        return PixelScale(part.scale[0] if part.scale else self.scale, part.gain, part.addend)
+
+    def scale_basis(self, band: int) -> Basis:
+        """How the scale of a band (from 0) is known."""
+        own = self.bands[band].scale
+        return own[1] if own else self.basis
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether the raster has a mask band."""
+        return any(band.masked is not None for band in self.bands)
 
     def first_of(self, band: int) -> int:
         """The band that predicts this one, itself where none does."""
@@ -76,7 +96,8 @@ class Header:
         parts = [(Chunk.IMAGE, _pack_image(self))]
         parts += [(Chunk.BAND, band.to_bytes(self.dtype)) for band in self.bands]
         parts += [(Chunk.MODEL, self.model.to_bytes())]
-        parts += [(kind, data) for kind, data in ((Chunk.GEO, self.geo), (Chunk.TEXT, self.text)) if data]
+        optional = ((Chunk.GEO, self.geo), (Chunk.TEXT, self.text), (Chunk.KEY, self.key))
+        parts += [(kind, data) for kind, data in optional if data]
         body = b"".join(bytes([kind]) + layout.pack_uv(len(data)) + data for kind, data in parts)
         lim.check("header length", len(body), limits.header_bytes, limit="header_bytes")
         start = layout.PROLOGUE.pack(layout.MAGIC, layout.MAJOR, layout.MINOR, len(body))
@@ -139,7 +160,7 @@ def crc_in(prologue: bytes) -> int:
 def _pack_image(header: Header) -> bytes:
     codes = (
         layout.code_of(layout.DTYPES, header.dtype),
-        layout.code_of(layout.SCALES, header.scale),
+        layout.pack_scale(header.scale, header.basis),
         layout.code_of(layout.QUANTITIES, header.quantity),
         layout.code_of(layout.MEANINGS, header.meaning),
     )
@@ -160,6 +181,7 @@ class _Image:
     bands: int
     dtype: str
     scale: Scale
+    basis: Basis
     quantity: Quantity
     meaning: Meaning
     tile_side: int
@@ -173,7 +195,7 @@ def _unpack_image(data: bytes, limits: lim.Limits) -> _Image:
     width, height = cursor.uv("width"), cursor.uv("height")
     bands = lim.check("number of bands", cursor.uv("bands"), limits.bands, limit="bands")
     dtype = layout.value_of(layout.DTYPES, cursor.u8("dtype"), "dtype")
-    scale = layout.value_of(layout.SCALES, cursor.u8("scale"), "scale")
+    scale, basis = layout.unpack_scale(cursor.u8("scale"))
     quantity = layout.value_of(layout.QUANTITIES, cursor.u8("quantity"), "quantity")
     meaning = layout.value_of(layout.MEANINGS, cursor.u8("meaning"), "meaning")
     tile_side = cursor.uv("tile side") * layout.TILE_UNIT
@@ -185,7 +207,9 @@ def _unpack_image(data: bytes, limits: lim.Limits) -> _Image:
     groups = tuple(sizes) if max(sizes, default=1) > 1 else ()
     layers = tuple(Layer.read(cursor) for _ in range(cursor.u8("layer count")))
     cursor.end()
-    return _Image(width, height, bands, dtype, scale, quantity, meaning, tile_side, quantiser, groups, layers)
+    return _Image(
+        width, height, bands, dtype, scale, basis, quantity, meaning, tile_side, quantiser, groups, layers
+    )
 
 
 def _chunks(body: bytes) -> Iterator[tuple[Chunk, bytes]]:
@@ -210,16 +234,16 @@ def _parse(body: bytes, limits: lim.Limits) -> Header:
         raise FormatError("the header does not start with an IMAG chunk")
     image = _unpack_image(chunks[0][1], limits)
     found = [kind for kind, _ in chunks]
-    optional = [kind for kind in (Chunk.GEO, Chunk.TEXT) if kind in found]
+    optional = [kind for kind in (Chunk.GEO, Chunk.TEXT, Chunk.KEY) if kind in found]
     expected = [Chunk.IMAGE, *[Chunk.BAND] * image.bands, Chunk.MODEL, *optional]
     if found != expected:
         names = " ".join(kind.name for kind in found[:80])
         raise FormatError(
-            f"header chunks are {names}, which is not IMAGE, {image.bands} x BAND, MODEL, then GEO, TEXT"
+            f"header chunks are {names}, which is not IMAGE, {image.bands} x BAND, MODEL, then GEO, TEXT, KEY"
         )
     extra = dict(chunks[1 + image.bands :])
     if any(not extra[kind] for kind in optional):
-        raise FormatError("a GEO or TEXT chunk is empty; an empty one must be left out")
+        raise FormatError("a GEO, TEXT or KEY chunk is empty; an empty one must be left out")
     return Header(
         width=image.width,
         height=image.height,
@@ -235,6 +259,8 @@ def _parse(body: bytes, limits: lim.Limits) -> Header:
         groups=image.groups,
         geo=extra.get(Chunk.GEO, b""),
         text=extra.get(Chunk.TEXT, b""),
+        key=extra.get(Chunk.KEY, b""),
+        basis=image.basis,
     )
 
 
@@ -264,6 +290,8 @@ def _check(header: Header, limits: lim.Limits) -> None:
         layer.check()
     for number, band in enumerate(header.bands, start=1):
         band.check(f"band {number}", header.dtype, limits)
+        if band.scale == (header.scale, header.basis):
+            raise FormatError(f"band {number}: its scale is that of the raster, and stored again")
     _check_groups(header)
     header.model.check()
 

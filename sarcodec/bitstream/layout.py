@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec.errors import FormatError, UnsupportedError
-from sarcodec.types import Quantity, Scale
+from sarcodec.types import Basis, Quantity, Scale
 
 MAGIC = bytes.fromhex(
     "89534152430d0a1a"
 )  # not text in any encoding; CR LF and ^Z show transfers in text mode
 END_MAGIC = b"SARC"
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 1, 1
 NEWER = "Read the file with a newer sarcodec."
 
 PROLOGUE = struct.Struct("<8sBBI")
@@ -51,11 +51,30 @@ TILE_UNIT = 256  # tile sides are multiples of it: 16 x 16 latents
 MAX_CHUNKS = 1024
 MAX_CHANNELS = 1024
 MAX_MODEL_ID = 64
-TILES_CARRY_QUALITY, HAS_USUAL_UNIT = 0x01, 0x02
+TILES_CARRY_QUALITY, HAS_USUAL_UNIT, OWN_SCALE, HAS_GAIN, HAS_MASK = 0x01, 0x02, 0x04, 0x08, 0x10
+"""Flags of a band."""
+GAIN = struct.Struct("<dd")
+"""What a stored value is multiplied by, and what is added then."""
+BASIS_SHIFT = 4
+"""How a scale is known stands in the upper half of its byte."""
 SKIPPABLE_LAYER = 0x80
 SHORT_LAYER = 0x40
 """A base or enhancement layer in one byte: this, 16 for an enhancement, and log2 of its channels."""
 FIRST_SKIPPABLE_CHUNK = 128
+
+
+MAX_PARTS = 64
+PART_KEY = struct.Struct("<IB")
+"""Header CRC and kind of a part: prefixed to a body for its CRC."""
+
+
+class PartKind(IntEnum):
+    """Parts behind the tiles that this version names. No pixel depends on any, so none is critical."""
+
+    PRODUCT_FILES = 1
+    """Files of a SAFE beside its pixels."""
+    CERTIFICATE = 2
+    """What was measured on the decoded file."""
 
 
 class Chunk(IntEnum):
@@ -66,6 +85,7 @@ class Chunk(IntEnum):
     MODEL = 3
     GEO = 128
     TEXT = 129
+    KEY = 130
 
 
 class LayerKind(IntEnum):
@@ -96,6 +116,7 @@ class Quantiser(str, Enum):
 
 
 SCALES = {0: Scale.DN, 1: Scale.AMPLITUDE, 2: Scale.POWER, 3: Scale.DB}
+BASES = dict(enumerate(Basis))
 QUANTITIES = {0: Quantity.UNKNOWN, 1: Quantity.DN, 2: Quantity.SIGMA0, 3: Quantity.GAMMA0, 4: Quantity.BETA0}
 MEANINGS = {0: Meaning.LOG_MEAN, 1: Meaning.UNBIASED, 2: Meaning.TEXTURED}
 QUANTISERS = {0: Quantiser.SCALAR, 1: Quantiser.TRELLIS}
@@ -132,6 +153,17 @@ def value_of(table: dict[int, V], code: int, name: str) -> V:
     if code not in table:
         raise UnsupportedError(f"{name} code {code} is not known to format {MAJOR}.{MINOR}", hint=NEWER)
     return table[code]
+
+
+def pack_scale(scale: Scale, basis: Basis) -> int:
+    """The byte of a scale and of how it is known."""
+    return code_of(SCALES, scale) | code_of(BASES, basis) << BASIS_SHIFT
+
+
+def unpack_scale(code: int) -> tuple[Scale, Basis]:
+    """Inverse of :func:`pack_scale`; `UnsupportedError` if a half of the byte is not known."""
+    low, high = code & ((1 << BASIS_SHIFT) - 1), code >> BASIS_SHIFT
+    return value_of(SCALES, low, "scale"), value_of(BASES, high, "scale evidence")
 
 
 def pack_uv(value: int, *, bits: int = 32) -> bytes:

@@ -14,8 +14,12 @@ from sarcodec.bitstream import layout
 from sarcodec.bitstream.cursor import Cursor
 from sarcodec.bitstream.layout import LayerKind
 from sarcodec.errors import FormatError, UnsupportedError
+from sarcodec.types import Basis, Scale
 
 _COMMON = (LayerKind.BASE, LayerKind.ENHANCEMENT)
+_BAND_FLAGS = (
+    layout.TILES_CARRY_QUALITY | layout.HAS_USUAL_UNIT | layout.OWN_SCALE | layout.HAS_GAIN | layout.HAS_MASK
+)
 _MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)  # names a folder, so no separators
 
 
@@ -37,6 +41,13 @@ class Band:
     """Distinct invalid values as bit patterns of the dtype; class k of a mask is the k-th, from 1."""
     tile_quality: bool = False
     """Whether every tile carries a quality offset for this band."""
+    scale: tuple[Scale, Basis] | None = None
+    """Scale, and how it is known, if they differ from those of the raster."""
+    gain: float = 1.0
+    """A stored value means ``value * gain + addend`` on the band's scale."""
+    addend: float = 0.0
+    masked: int | None = None
+    """Last entries of the palette that stand for pixels which a mask band masks; None without a mask band."""
 
     def __post_init__(self) -> None:
         # The encoder has to work with the very numbers that the decoder will read.
@@ -54,8 +65,18 @@ class Band:
             raise FormatError(f"{where}: {self.vmin}..{self.vmax} is not a range of valid values")
         lim.check(f"{where}: number of invalid values", len(self.palette), min(limits.invalid_values, 255))
         bits = 8 * layout.native(dtype).size
-        if len(set(self.palette)) != len(self.palette) or any(value >> bits for value in self.palette):
-            raise FormatError(f"{where}: palette {self.palette} is not distinct patterns of {bits} bits")
+        if not 0 <= (self.masked or 0) <= len(self.palette):
+            raise FormatError(f"{where}: {self.masked} masked values in a palette of {len(self.palette)}")
+        for part in self.palette[: self.unmasked], self.palette[self.unmasked :]:
+            if len(set(part)) != len(part) or any(value >> bits for value in part):
+                raise FormatError(f"{where}: palette {self.palette} is not distinct patterns of {bits} bits")
+        if not (math.isfinite(self.gain) and math.isfinite(self.addend) and self.gain):
+            raise FormatError(f"{where}: a gain of {self.gain} and an addend of {self.addend} are no scale")
+
+    @property
+    def unmasked(self) -> int:
+        """Entries of the palette before those of masked pixels."""
+        return len(self.palette) - (self.masked or 0)
 
     def to_bytes(self, dtype: str) -> bytes:
         """The BAND chunk."""
@@ -63,8 +84,12 @@ class Band:
         flags = layout.TILES_CARRY_QUALITY if self.tile_quality else 0
         unit = b"" if self.unit == layout.USUAL_UNIT else layout.UNIT.pack(self.unit)
         flags |= 0 if unit else layout.HAS_USUAL_UNIT
+        own = b"" if self.scale is None else bytes([layout.pack_scale(*self.scale)])
+        gain = b"" if (self.gain, self.addend) == (1, 0) else layout.GAIN.pack(self.gain, self.addend)
+        mask = b"" if self.masked is None else bytes([self.masked])
+        flags |= layout.OWN_SCALE * bool(own) | layout.HAS_GAIN * bool(gain) | layout.HAS_MASK * bool(mask)
         try:
-            out = layout.BAND_HEAD.pack(self.offset, self.level, flags) + unit
+            out = layout.BAND_HEAD.pack(self.offset, self.level, flags) + unit + own + gain
             span = pixel.pack(self.vmin) + pixel.pack(self.vmax)
         except (struct.error, OverflowError) as error:
             raise FormatError(
@@ -75,7 +100,7 @@ class Band:
         ):
             raise FormatError(f"{self.vmin!r}..{self.vmax!r} are not values of {dtype}")
         invalid = b"".join(value.to_bytes(pixel.size, "little") for value in self.palette)
-        return out + span + bytes([len(self.palette)]) + invalid
+        return out + span + bytes([len(self.palette)]) + invalid + mask
 
     @staticmethod
     def from_bytes(data: bytes, dtype: str) -> Band:
@@ -83,7 +108,7 @@ class Band:
         pixel = layout.native(dtype)
         cursor = Cursor(data, "header chunk BAND")
         offset, level, flags = cursor.unpack(layout.BAND_HEAD, "band")
-        if flags & ~(layout.TILES_CARRY_QUALITY | layout.HAS_USUAL_UNIT):
+        if flags & ~_BAND_FLAGS:
             raise UnsupportedError(
                 f"band flags {flags:#04x} are not known to this version", hint=layout.NEWER
             )
@@ -92,11 +117,17 @@ class Band:
             (unit,) = cursor.unpack(layout.UNIT, "unit")
             if unit == layout.USUAL_UNIT:
                 raise FormatError(f"header chunk BAND: a unit of {unit} dB is stored where a flag says it")
+        scale = layout.unpack_scale(cursor.u8("scale")) if flags & layout.OWN_SCALE else None
+        gain, addend = cursor.unpack(layout.GAIN, "gain") if flags & layout.HAS_GAIN else (1.0, 0.0)
+        if flags & layout.HAS_GAIN and (gain, addend) == (1, 0):
+            raise FormatError("header chunk BAND: a gain of 1 and an addend of 0 are stored")
         (vmin,), (vmax,) = cursor.unpack(pixel, "smallest value"), cursor.unpack(pixel, "largest value")
         count = cursor.u8("palette count")
         palette = tuple(int.from_bytes(cursor.take(pixel.size, "palette"), "little") for _ in range(count))
+        masked = cursor.u8("masked values") if flags & layout.HAS_MASK else None
         cursor.end()
-        return Band(offset, unit, level, vmin, vmax, palette, bool(flags & layout.TILES_CARRY_QUALITY))
+        quality = bool(flags & layout.TILES_CARRY_QUALITY)
+        return Band(offset, unit, level, vmin, vmax, palette, quality, scale, gain, addend, masked)
 
 
 @dataclass(frozen=True)

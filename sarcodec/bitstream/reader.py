@@ -7,13 +7,15 @@ import threading
 from itertools import pairwise
 from typing import BinaryIO
 
+import google_crc32c
+
 from sarcodec import limits as lim
 from sarcodec.bitstream import layout
 from sarcodec.bitstream.header import Header, crc_in, header_size
 from sarcodec.bitstream.index import CUT, index_size, unpack_index
 from sarcodec.bitstream.salvage import Span, walk
 from sarcodec.bitstream.tile import Segment, TileRecord, head_limit, tile_floor, unpack_head, unpack_tile
-from sarcodec.errors import FormatError, InputError, UsageError
+from sarcodec.errors import ChecksumError, FormatError, InputError, UsageError
 from sarcodec.types import TileGrid
 
 
@@ -48,6 +50,8 @@ class Reader:
     """Major and minor version of the format that the file was written in."""
     size: int
     """Bytes of the file."""
+    parts: dict[int, Span]
+    """Where the parts behind the tiles lie, by kind; none if the index is lost."""
     lost: FormatError | None
     """What is wrong with the index, where records had to be salvaged."""
 
@@ -58,6 +62,7 @@ class Reader:
         data, self.header, self.size = _read_header(file, limits)
         self.version = (data[8], data[9])
         self._header_crc = crc_in(data)
+        self.parts: dict[int, Span] = {}
         self._spans: list[Span | None]
         try:
             self._spans = list(pairwise(self._index(len(data))))
@@ -75,7 +80,9 @@ class Reader:
     def _index(self, start: int) -> list[int]:
         """Where each record starts, and where the last one ends, as the index says."""
         if self.grid.count == 1:
-            return self._only_record(start)
+            end = self._only_record(start)
+            if end == self.size:
+                return [start, end]
         tiles, footer_at = self.grid.count, self.size - layout.FOOTER.size
         if footer_at < start:
             raise FormatError(
@@ -88,26 +95,57 @@ class Reader:
             )
         index = self._read(footer_at - size, size + layout.FOOTER.size)
         floor = tile_floor(self.header)
-        return unpack_index(index, tiles, self._header_crc, start=start, end=footer_at - size, floor=floor)
+        bounds, parts = unpack_index(
+            index, tiles, self._header_crc, start=start, end=footer_at - size, floor=floor
+        )
+        at = bounds[-1]
+        for kind, length in parts:
+            self.parts[kind] = (at, at + length)
+            at += length
+        return bounds
 
-    def _only_record(self, start: int) -> list[int]:
-        """Start and end of the record of a file without an index."""
+    def _only_record(self, start: int) -> int:
+        """End of the record of a file of one tile: the file's, unless parts follow and an index."""
         if start == self.size:
             raise FormatError(f"truncated: nothing follows the {start} bytes of the header", hint=CUT)
         head = self._read(start, min(head_limit(self.header), self.size - start))
         _, size = unpack_head(head, self.header, self._header_crc, 0, where(0, 0))
-        if start + size != self.size:
-            raise FormatError(
-                f"{'truncated' if start + size > self.size else 'bytes left over'}: "
-                f"the tile record ends at byte {start + size}, the file has {self.size} bytes",
-                hint=CUT,
-            )
-        return [start, self.size]
+        end, footer_at = start + size, self.size - layout.FOOTER.size
+        if end == self.size or (
+            end < footer_at and self._read(footer_at, layout.FOOTER.size).endswith(layout.END_MAGIC)
+        ):
+            return end
+        raise FormatError(
+            f"{'truncated' if end > self.size else 'bytes left over'}: "
+            f"the tile record ends at byte {end}, the file has {self.size} bytes",
+            hint=CUT,
+        )
 
     @property
     def grid(self) -> TileGrid:
         """The tiles of each band."""
         return self.header.grid
+
+    def part(self, kind: int) -> bytes | None:
+        """Verified body of a part behind the tiles, None if there is none of this kind.
+
+        Raises
+        ------
+        ChecksumError
+            It is damaged.
+        """
+        if kind not in self.parts:
+            return None
+        start, end = self.parts[kind]
+        data = self._read(start, end - start)
+        (stored,), body = layout.CRC.unpack(data[: layout.CRC.size]), data[layout.CRC.size :]
+        computed = google_crc32c.value(layout.PART_KEY.pack(self._header_crc, kind) + body)
+        if stored != computed:
+            raise ChecksumError(
+                f"part {kind}: stored CRC {stored:08x}, computed {computed:08x}",
+                hint="The part is damaged; the pixels do not depend on it.",
+            )
+        return body
 
     def tile_size(self, row: int, col: int) -> int:
         """Bytes of the tile's record."""

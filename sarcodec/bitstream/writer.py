@@ -1,10 +1,13 @@
-"""Writing a `.sarc` stream: header, tile records in order, the index if there are several. Never seeks."""
+"""Writing a `.sarc` stream: header, tile records in order, parts, the index if it is needed. Never seeks."""
 
 from __future__ import annotations
 
 from typing import BinaryIO
 
+import google_crc32c
+
 from sarcodec import limits as lim
+from sarcodec.bitstream import layout
 from sarcodec.bitstream.header import Header, crc_in
 from sarcodec.bitstream.index import pack_index
 from sarcodec.bitstream.tile import TileRecord, pack_tile
@@ -28,6 +31,7 @@ class Writer:
         self.header = header
         self._file = file
         self._lengths: list[int] = []
+        self._parts: list[tuple[int, int]] = []
         self._finished = False
         self._size = 0
         self._write(data)
@@ -47,12 +51,28 @@ class Writer:
             All tiles are written already.
         """
         tile, count = len(self._lengths), self.header.grid.count
-        if tile >= count or self._finished:
+        if tile >= count or self._finished or self._parts:
             raise UsageError(f"tile {tile} is one too many for a grid of {count}")
         data = pack_tile(record, self.header, self._header_crc, tile)
         self._write(data)
         self._lengths.append(len(data))
         return len(data)
+
+    def add_part(self, kind: int, body: bytes) -> None:
+        """Write a part behind the tiles, see :class:`layout.PartKind`.
+
+        Raises
+        ------
+        UsageError
+            Tiles are missing, the part is empty, or there is one of this kind already.
+        """
+        kinds = [known for known, _ in self._parts]
+        tiles = len(self._lengths) == self.header.grid.count and not self._finished
+        if not tiles or not body or not 0 <= kind < 256 or kind in kinds or len(kinds) == layout.MAX_PARTS:
+            raise UsageError(f"a part of kind {kind} and {len(body)} bytes cannot be written here")
+        crc = google_crc32c.value(layout.PART_KEY.pack(self._header_crc, kind) + body)
+        self._write(layout.CRC.pack(crc) + body)
+        self._parts.append((kind, layout.CRC.size + len(body)))
 
     def finish(self) -> int:
         """Write the index if there is one, return the file's size; `UsageError` where tiles are missing."""
@@ -60,6 +80,6 @@ class Writer:
         if len(self._lengths) != count or self._finished:
             raise UsageError(f"finish after {len(self._lengths)} of {count} tiles, or twice")
         self._finished = True
-        if count > 1:
-            self._write(pack_index(self._lengths, self._header_crc))
+        if count > 1 or self._parts:
+            self._write(pack_index(self._lengths, self._header_crc, self._parts))
         return self._size

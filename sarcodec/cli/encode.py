@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -69,10 +70,19 @@ def encode(
             rich_help_panel=QUALITY,
         ),
     ] = None,
-    scale: Annotated[
-        Literal["auto", "dn", "amplitude", "power", "db"],
+    bands: Annotated[
+        str | None,
         typer.Option(
-            help="What pixel values are; auto goes by the SCALE tag, the type and the values.",
+            metavar="N,N,...",
+            help="Only these bands, counted from 1. All bands if left out.",
+            rich_help_panel=RASTER,
+        ),
+    ] = None,
+    scale: Annotated[
+        str,
+        typer.Option(
+            metavar="SCALE[,SCALE...]",
+            help="What pixel values are: auto, dn, amplitude, power or db; one for all bands, or one a band.",
             rich_help_panel=RASTER,
         ),
     ] = "auto",
@@ -131,7 +141,7 @@ def encode(
 ) -> None:
     """Encode a raster to a .sarc file. Choose at most one of -q, --bpp and --rmse-db."""
     check_targets(quality, bpp, rmse_db)
-    gains = _gains(gain_cell, radiometry=radiometry)
+    gains, chosen_bands = _gains(gain_cell, radiometry=radiometry), _bands(bands)
     out = output or default_output(source, ".sarc")
     from sarcodec import api
     from sarcodec.limits import limits_from
@@ -155,6 +165,7 @@ def encode(
             overwrite=overwrite,
             progress=tick,
             limits=limits,
+            bands=chosen_bands,
         )
     if not report.reached:
         console.warn(_out_of_reach(report, bpp, rmse_db))
@@ -162,7 +173,8 @@ def encode(
     if as_json:
         console.say_json(facts)
     elif not quiet:
-        chosen = f"{facts['scale']} (found)" if scale == "auto" else facts["scale"]
+        origin = ",".join(dict.fromkeys(facts["scale_from"].split(",")))
+        chosen = facts["scale"] + ("" if origin == "given" else f" (from {origin})")
         console.say(
             f"{source}  {console.size_text(facts['input_bytes'])} -> {out}  "
             f"{console.size_text(report.bytes)}  {facts['ratio']:.1f}x  {report.bpp:.4g} bpp  "
@@ -194,6 +206,26 @@ def _gains(cell: str, *, radiometry: bool) -> bool | int:
     return int(cell)
 
 
+def _bands(text: str | None) -> list[int] | None:
+    """The numbers of ``1,2``."""
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        from sarcodec.errors import UsageError
+
+        raise UsageError(
+            f"--bands {text} is not a list of numbers", hint="For example: --bands 1,2"
+        ) from error
+
+
+def _joined(names: Iterable[str]) -> str:
+    """One name if all are the same, else all of them, as --scale takes them."""
+    found = list(names)
+    return found[0] if len(set(found)) == 1 else ",".join(found)
+
+
 def _out_of_reach(report: EncodeReport, bpp: float | None, rmse_db: float | None) -> str:
     if bpp is not None:
         return f"{bpp:g} bpp is out of reach of model {report.model} here; took the nearest, {report.bpp:.4g}"
@@ -218,7 +250,9 @@ def _facts(source: str, out: Path, report: EncodeReport, limits: Limits) -> dict
         "height": header.height,
         "bands": len(header.bands),
         "dtype": header.dtype,
-        "scale": report.scale.value,
+        "scale": _joined(scale.value for scale in report.scales),
+        "scale_from": ",".join(basis.value for basis in report.scales_from),
+        "rmse_db": list(report.rmse_db) or None,
         "quantity": header.quantity.value,
         "radiometry": header.side_layer(LayerKind.GAIN_GRID) is not None,
         "targets_bpp": targets_bpp,

@@ -70,7 +70,9 @@ def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
         "height": header.height,
         "dtype": header.dtype,
         "nodata": meta.nodata,
-        "scale": header.scale.value,
+        "scale": _scales(header),
+        "scale_from": ",".join(header.scale_basis(n).value for n in range(len(header.bands))),
+        "mask_band": header.has_mask and all(band.colorinterp != "alpha" for band in meta.bands),
         "quantity": header.quantity.value,
         "meaning": header.meaning.value,
         "radiometry": header.side_layer(LayerKind.GAIN_GRID) is not None,
@@ -151,16 +153,38 @@ def _bands(header: Header, meta: RasterMeta) -> list[dict[str, Any]]:
             "scale": described.scale,
             "offset": described.offset,
             "tags": described.tags,
+            "values": header.pixel_scale(number).scale.value,
+            "values_from": header.scale_basis(number).value,
             "offset_db": band.offset,
             "unit_db": band.unit,
             "level": band.level,
             "predicted_from": None if header.first_of(number) == number else header.first_of(number) + 1,
             "valid_min": band.vmin,
             "valid_max": band.vmax,
-            "invalid_values": np.array(band.palette, f"u{native.itemsize}").view(native).tolist(),
+            "invalid_values": np.array(band.palette[: band.unmasked], f"u{native.itemsize}")
+            .view(native)
+            .tolist(),
         }
         for number, (band, described) in enumerate(zip(header.bands, meta.bands, strict=True))
     ]
+
+
+def _scales(header: Header) -> str:
+    """The scale of all bands, or that of each."""
+    found = [header.pixel_scale(number).scale.value for number in range(len(header.bands))]
+    return found[0] if len(set(found)) == 1 else ",".join(found)
+
+
+def _values(facts: dict[str, Any]) -> str:
+    """What the values are, and how that is known."""
+    scale = f"scale {facts['scale']} (from {_known(facts)})"
+    return f"{scale}, quantity {facts['quantity']}, nodata {facts['nodata']}"
+
+
+def _known(facts: dict[str, Any]) -> str:
+    """How scales are known, said once if it is the same for all bands."""
+    found = facts["scale_from"].split(",")
+    return found[0] if len(set(found)) == 1 else ",".join(found)
 
 
 def _layers(header: Header, sizes: list[int]) -> list[dict[str, Any]]:
@@ -187,7 +211,8 @@ def _lines(facts: dict[str, Any]) -> list[str]:
             "raster",
             f"{facts['width']} x {facts['height']}, {len(facts['bands'])} band(s) of {facts['dtype']}",
         ),
-        ("values", f"scale {facts['scale']}, quantity {facts['quantity']}, nodata {facts['nodata']}"),
+        ("values", _values(facts)),
+        *([("mask", "a mask band, kept exactly")] if facts["mask_band"] else []),
         ("pixels", _meaning(facts)),
         ("rate", f"{facts['bpp']:.4g} bits per pixel and band"),
         ("place", _place(geo)),
@@ -230,7 +255,7 @@ def _meaning(facts: dict[str, Any]) -> str:
 def _masked(area: dict[str, Any]) -> str:
     """What is said of a masked area that was not declared."""
     share = "an unknown part" if area["share"] is None else f"{100 * area['share']:.1f} %"
-    return f"value {area['value']:g} marks masked areas, {share} of the pixels, kept exactly"
+    return f"constant areas of value {area['value']:g}, {share} of the pixels, kept exactly"
 
 
 def _place(geo: dict[str, Any]) -> str:

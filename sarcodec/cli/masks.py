@@ -20,9 +20,12 @@ def masked(reader: Reader, meta: RasterMeta) -> list[list[dict[str, Any]]]:
 
     header, found = reader.header, []
     for number, band in enumerate(header.bands):
-        values = InvalidPalette(np.dtype(header.dtype), tuple(band.palette)).values
-        classes = np.flatnonzero(valid_mask(values, header.scale, meta.nodata)) + 1
-        counts = _counts(reader, number, len(values)) if classes.size else []
+        palette = InvalidPalette.of_band(band, header.dtype)
+        values = palette.values
+        alpha = meta.bands[number].colorinterp == "alpha"
+        kept = valid_mask(values, header.pixel_scale(number), meta.nodata) & (not alpha)
+        classes = np.flatnonzero(kept) + 1
+        counts = _counts(reader, number, len(palette)) if classes.size else []
         size = header.width * header.height
         found.append(
             [{"value": values[k - 1].item(), "share": counts[k] / size if counts else None} for k in classes]

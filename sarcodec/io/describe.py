@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
@@ -13,6 +14,8 @@ from sarcodec.georef import Transform
 from sarcodec.io import residue
 from sarcodec.io.gdal import Complaints
 from sarcodec.metadata import BandMeta, Gcp, RasterMeta, Tags
+
+log = logging.getLogger(__name__)
 
 _STRUCTURAL = {"IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "RPC", residue.NAMESPACE}
 """Namespaces that GDAL makes up from the file, or that other fields hold."""
@@ -78,16 +81,23 @@ def _native(dataset: Any) -> RasterMeta:
 
 
 def _common_nodata(dataset: Any) -> float | None:
-    first, *others = dataset.nodatavals
-    for band, value in enumerate(others, 2):
-        if value != first and not (
-            value is not None and first is not None and math.isnan(value) and math.isnan(first)
-        ):
+    declared = [(band, value) for band, value in enumerate(dataset.nodatavals, 1) if value is not None]
+    if not declared:
+        return None
+    (first_band, first), *others = declared
+    for band, value in others:
+        if value != first and not (math.isnan(value) and math.isnan(first)):
             raise InputError(
-                f"{dataset.name}: nodata is {first} in band 1, {value} in band {band}",
-                hint="Give all bands one nodata value, or code them as files of their own.",
+                f"{dataset.name}: nodata is {first} in band {first_band}, {value} in band {band}",
+                hint="Give all bands one nodata value, or code them as files of their own with --bands.",
             )
-    return None if first is None else float(first)
+    if len(declared) < dataset.count:
+        log.warning(
+            "nodata %g is declared for band %s only; it is taken for the nodata of all bands",
+            first,
+            ", ".join(str(band) for band, _ in declared),
+        )
+    return float(first)
 
 
 def _transform(dataset: Any) -> Transform | None:

@@ -14,12 +14,13 @@ from sarcodec.atomic import replacing
 from sarcodec.errors import InputError
 from sarcodec.fill import fill_invalid
 from sarcodec.io.raster import RasterSource
+from sarcodec.meaning.decide import meanings
 from sarcodec.packing import INVALID, to_codes
 from sarcodec.radiometry import to_db, valid_mask
-from sarcodec.scan import scale_of
-from sarcodec.types import Scale, Window
+from sarcodec.types import PixelScale, Scale, TileGrid, Window
 
 SUFFIXES = {".tif", ".tiff", ".vrt", ".jp2", ".img"}
+TILE_SIDE = 1024
 FEWEST = 1000
 """Valid pixels below which a band is left out."""
 
@@ -50,9 +51,10 @@ def pack_folder(folder: Path, out: Path, *, progress: Callable[[int, int], None]
     offset = 0
     for number, path in enumerate(paths, start=1):
         with RasterSource(path) as source:
-            scale = scale_of(source, None)
-            for band in range(1, source.meta.count + 1):
-                packed = _pack_band(source, band, scale)
+            grid = TileGrid(source.meta.width, source.meta.height, TILE_SIDE)
+            found = meanings(source, (), grid, 1, lambda: None, matters=False, exactly=False)
+            for band, meaning in enumerate(found, start=1):
+                packed = _pack_band(source, band, meaning.pixel)
                 if packed is None:
                     continue
                 entry = {"name": path.name, "band": band, "cls": path.parent.name, "offset": offset}
@@ -73,7 +75,7 @@ def pack_folder(folder: Path, out: Path, *, progress: Callable[[int, int], None]
     return len(listing)
 
 
-def _pack_band(source: RasterSource, band: int, scale: Scale) -> npt.NDArray[np.uint16] | None:
+def _pack_band(source: RasterSource, band: int, scale: PixelScale) -> npt.NDArray[np.uint16] | None:
     """Codes of one band, or None where it holds next to no data."""
     values = source.read(band, Window(0, 0, source.meta.width, source.meta.height))
     valid = valid_mask(values, scale, source.meta.nodata)
@@ -85,6 +87,6 @@ def _pack_band(source: RasterSource, band: int, scale: Scale) -> npt.NDArray[np.
         valid, data = valid & (values < 255), valid
         dither = np.random.default_rng(band).uniform(-0.5, 0.5, values.shape)
         values = np.maximum(values + dither, 0.5).astype(np.float32)
-        scale = Scale.AMPLITUDE if scale is Scale.DN else scale
+        scale = PixelScale(Scale.AMPLITUDE) if scale.scale is Scale.DN else scale
     db = fill_invalid(to_db(values, scale), data)
     return to_codes(db) | np.where(valid, 0, INVALID).astype(np.uint16)

@@ -85,6 +85,8 @@ class RasterSink:
         self._overwrite = overwrite
         self._options = creation_options(meta.dtype, options or {})
         self._lock = threading.Lock()
+        self._masked = 0
+        """Pixels that the mask band was told to mask."""
 
     def __enter__(self) -> Self:
         self._session = self._open()
@@ -126,6 +128,19 @@ class RasterSink:
         where = GdalWindow(window.col, window.row, window.width, window.height)
         with self._lock, gdal.writing(), self._failing():
             self._dataset.write(array, band, window=where)
+
+    def write_mask(self, valid: np.ndarray[Any, np.dtype[np.bool_]], window: Window) -> None:
+        """Write a part of the mask band, True where a pixel is valid; the file gets one with the first part.
+
+        Raises
+        ------
+        WriteError
+            The disk is full, for example.
+        """
+        where = GdalWindow(window.col, window.row, window.width, window.height)
+        with self._lock, gdal.writing(), self._failing():
+            self._dataset.write_mask(valid, window=where)
+        self._masked += int(np.count_nonzero(~valid))
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
@@ -172,7 +187,14 @@ class RasterSink:
                     f"{self.path} could not be written: metadata fields {', '.join(keys)} did not survive",
                     hint="Report this with the input's gdalinfo.",
                 )
-            if not has_all_blocks(dataset, size, sparse=is_set(self._options, "SPARSE_OK")):
+            masked = sum(
+                int(np.count_nonzero(dataset.read_masks(1, window=window) == 0))
+                for _, window in (dataset.block_windows(1) if self._masked else ())
+            )
+            whole = masked == self._masked and has_all_blocks(
+                dataset, size, sparse=is_set(self._options, "SPARSE_OK")
+            )
+            if not whole:
                 raise WriteError(
                     f"{self.path} could not be written: blocks are missing from the file",
                     hint="Check the free space and quota of its folder. Nothing was left behind.",

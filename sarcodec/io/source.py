@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from sarcodec.io.describe import describe
 from sarcodec.limits import DEFAULT, Limits, check
 from sarcodec.metadata import RasterMeta
 from sarcodec.scale import DTYPES
+from sarcodec.source import alpha_band
 from sarcodec.types import Window
 
 _LOST_BLOCKS = re.compile("Incorrect count for .(Strip|Tile)(Offsets|ByteCounts)")
@@ -44,15 +46,30 @@ class RasterSource:
     meta: RasterMeta
     """All of it but the pixels."""
 
-    def __init__(self, path: str | os.PathLike[str], *, limits: Limits = DEFAULT) -> None:
+    numbers: tuple[int, ...]
+    """The file's numbers of the bands that are read."""
+    has_mask: bool
+    """Whether a mask band of the file says which pixels are valid, or an alpha band that is left out."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        limits: Limits = DEFAULT,
+        bands: Sequence[int] | None = None,
+    ) -> None:
         self.name = os.fspath(path)
         self._lock = threading.Lock()
         self._dataset = self._open(names.checked(self.name))
         try:
             with gdal.reading():
                 _check_size(self._dataset, limits)
-                _check_kind(self._dataset, self.name)
-                self.meta = describe(self._dataset)
+                self.numbers = _chosen(bands, self._dataset.count)
+                _check_kind(self._dataset, self.name, self.numbers)
+                whole = describe(self._dataset)
+                self._alpha = alpha_band(whole)
+                self.meta = whole.selected(self.numbers)
+                self.has_mask = self._mask_band() is not None
         except gdal.GdalErrors as error:
             self.close()
             raise _unreadable(self.name, error) from error
@@ -86,13 +103,47 @@ class RasterSource:
         try:
             with self._lock, gdal.reading(), gdal.Complaints() as complaints:
                 where = GdalWindow(window.col, window.row, window.width, window.height)
-                pixels: np.ndarray[Any, np.dtype[Any]] = self._dataset.read(band, window=where)
+                number = self.numbers[band - 1]
+                pixels: np.ndarray[Any, np.dtype[Any]] = self._dataset.read(number, window=where)
         except gdal.GdalErrors as error:
             raise self._damaged(band, window, gdal.reason(error)) from error
         for text in complaints.texts:
             if _LOST_BLOCKS.search(text):  # GDAL gives zeros then
                 raise self._damaged(band, window, text)
         return pixels
+
+    def mask(self, window: Window) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """True where the mask band leaves a pixel valid, shape (window.height, window.width).
+
+        Raises
+        ------
+        InputError
+            The file is damaged there, or the mask has values between valid and invalid.
+        """
+        where = GdalWindow(window.col, window.row, window.width, window.height)
+        try:
+            with self._lock, gdal.reading(), gdal.Complaints() as complaints:
+                found = self._dataset.read_masks(self._mask_band() or 1, window=where)
+        except gdal.GdalErrors as error:
+            raise self._damaged(0, window, gdal.reason(error)) from error
+        for text in complaints.texts:
+            if _LOST_BLOCKS.search(text):
+                raise self._damaged(0, window, text)
+        if self._alpha is None and not np.isin(found, (0, 1, 255)).all():
+            raise InputError(
+                f"{self.name}: the mask band has values between 0 and 255: a soft edge is not carried",
+                hint="Make it 0 and 255 first, for example with gdal_calc.py.",
+            )
+        return np.asarray(found != 0)
+
+    def _mask_band(self) -> int | None:
+        """A band that a mask band, or an alpha band that is left out, masks; None if there is none."""
+        for number, flags in enumerate(self._dataset.mask_flag_enums, start=1):
+            if MaskFlags.per_dataset not in flags or number == self._alpha:
+                continue
+            if MaskFlags.alpha not in flags or self._alpha not in self.numbers:
+                return number
+        return None
 
     def close(self) -> None:
         """Close the raster; closing twice does no harm."""
@@ -107,8 +158,10 @@ class RasterSource:
         self.close()
 
     def _damaged(self, band: int, window: Window, reason: str) -> InputError:
+        """The error for a band, or for the mask band, which is 0."""
+        what = f"band {self.numbers[band - 1]}" if band else "the mask band"
         return InputError(
-            f"{self.name}: band {band}, rows {window.row} to {window.bottom - 1} cannot be read: {reason}",
+            f"{self.name}: {what}, rows {window.row} to {window.bottom - 1} cannot be read: {reason}",
             hint="The file is truncated or damaged; fetch or make it again.",
         )
 
@@ -156,7 +209,20 @@ def _check_size(dataset: Any, limits: Limits) -> None:
         )
 
 
-def _check_kind(dataset: Any, name: str) -> None:
+def _chosen(bands: Sequence[int] | None, count: int) -> tuple[int, ...]:
+    """The bands asked for, all of them if None."""
+    if bands is None:
+        return tuple(range(1, count + 1))
+    hint = f"Give numbers from 1 to {count}, each once, such as --bands 1,2."
+    numbers = tuple(bands)
+    if not numbers or any(isinstance(n, bool) or not isinstance(n, int | np.integer) for n in numbers):
+        raise UsageError(f"bands {bands!r} are not a list of whole numbers", hint=hint)
+    if len(set(numbers)) != len(numbers) or not all(1 <= n <= count for n in numbers):
+        raise UsageError(f"bands {', '.join(map(str, numbers))} are not bands of the raster", hint=hint)
+    return tuple(int(n) for n in numbers)
+
+
+def _check_kind(dataset: Any, name: str, numbers: tuple[int, ...]) -> None:
     if not dataset.count:
         inner = dataset.subdatasets
         hint = (
@@ -165,10 +231,11 @@ def _check_kind(dataset: Any, name: str) -> None:
             else "Give a raster with at least one band."
         )
         raise InputError(f"{name} has no bands of its own", hint=hint)
-    kinds = sorted(set(dataset.dtypes))
+    kinds = sorted({dataset.dtypes[number - 1] for number in numbers})
     if len(kinds) > 1:
         raise InputError(
-            f"{name}: bands differ in pixel type: {', '.join(kinds)}", hint="Code them as files of their own."
+            f"{name}: bands differ in pixel type: {', '.join(kinds)}",
+            hint="Code them as files of their own, each with --bands.",
         )
     if kinds[0].startswith("complex"):
         raise InputError(
@@ -180,15 +247,8 @@ def _check_kind(dataset: Any, name: str) -> None:
             f"{name}: pixels are {kinds[0]}, which is not coded",
             hint=f"Convert to one of {', '.join(DTYPES)} first, for example with gdal_translate -ot Float32.",
         )
-    if ColorInterp.palette in dataset.colorinterp:
+    if any(dataset.colorinterp[number - 1] is ColorInterp.palette for number in numbers):
         raise InputError(
             f"{name}: pixels are indexes into a palette, not backscatter",
             hint="Give the raster it was drawn from.",
-        )
-    if any(
-        MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags for flags in dataset.mask_flag_enums
-    ):
-        raise InputError(
-            f"{name}: valid pixels are marked by a mask band, which is not coded",
-            hint="Mark invalid pixels by a nodata value instead, for example with gdalwarp -dstnodata.",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sarcodec.georef import Transform
@@ -75,6 +75,10 @@ class RasterMeta:
             )
         if len(self.bands) != self.count:
             raise ValueError(f"{len(self.bands)} bands described, {self.count} counted")
+
+    def selected(self, numbers: Sequence[int]) -> RasterMeta:
+        """The metadata with these bands only, counted from 1."""
+        return replace(self, count=len(numbers), bands=tuple(self.bands[n - 1] for n in numbers))
 
     def cropped(self, window: Window) -> RasterMeta:
         """The metadata of a window of this raster: transform, GCPs and RPC offsets moved along.

@@ -126,7 +126,7 @@ FAULTS: dict[str, Make] = {
     "band-palette-twice": _set("band", palette=[ZERO, ZERO]),
     "band-palette-of-255": _set("band", palette=[struct.pack("<H", k) for k in range(255)]),
     "band-palette-count-lies": _set("band", count=9),
-    "band-flags-unknown": _set("band", flags=4),
+    "band-flags-unknown": _set("band", flags=0x40),
     "band-level-above-model": _set("band", level=65535),
     "model-id-empty": _model(b""),
     "model-id-of-65-bytes": _model(b"m" * 65),

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from sarcodec.arrays import ArraySource
 from sarcodec.dataset import SarcDataset
 from sarcodec.encoding import Order, carry_out
 from sarcodec.metadata import BandMeta, Gcp, RasterMeta, to_fields
-from sarcodec.types import Quantity, Scale
+from sarcodec.types import PixelScale, Quantity, Scale, Window
 
 HERE = Path(__file__).parent
 TOY = str(HERE / "toy1.safetensors")
@@ -167,6 +167,46 @@ def texture() -> Case:
     return cube, meta_of(cube, nodata=0), 30, None, Quantity.DN
 
 
+def mixed_scales() -> Case:
+    """VV in dB, VH in power: bands of one file that differ in scale."""
+    ground = power(60, 90, 31)
+    cube = np.stack([10 * np.log10(ground), 0.2 * ground]).astype(np.float32)
+    cube[:, :4] = np.nan
+    bands = tuple(BandMeta(name, colorinterp="gray") for name in ("Sigma0_VV_db", "Sigma0_VH"))
+    return cube, meta_of(cube, nodata=float("nan"), bands=bands), 55, None, Quantity.SIGMA0
+
+
+def scaled_decibels() -> Case:
+    """Hundredths of a dB above -50 dB in integers: a gain and an addend."""
+    cube = np.rint((10 * np.log10(power(50, 75, 32)) + 50) * 100).astype(np.uint16)[None]
+    cube[0, 10:20, 30:40] = 65535
+    bands = (BandMeta(unit="dB", scale=0.01, offset=-50.0, colorinterp="gray"),)
+    return cube, meta_of(cube, nodata=65535, bands=bands), 60, None, Quantity.UNKNOWN
+
+
+def mask_band() -> Case:
+    """A mask band over two bands, with zeros and other values under it."""
+    cube = np.stack([dn(80, 70, 33), dn(80, 70, 34)]).astype(np.uint16)
+    cube[:, :6] = 0
+    cube[1, ~MASK] = 777
+    return cube, meta_of(cube, nodata=0), 50, Scale.DN, Quantity.DN
+
+
+MASK = np.add.outer(np.arange(80), np.arange(70)) > 30
+"""Where the mask band of `mask_band` leaves pixels valid."""
+
+
+@dataclass(frozen=True)
+class MaskedSource(ArraySource):
+    """An array with a mask band."""
+
+    has_mask: bool = True
+
+    def mask(self, window: Window) -> npt.NDArray[np.bool_]:
+        """The mask of `mask_band`."""
+        return MASK[window.row : window.bottom, window.col : window.right]
+
+
 CASES: tuple[Callable[[], Case], ...] = (
     uint16_border,
     int16,
@@ -184,6 +224,9 @@ CASES: tuple[Callable[[], Case], ...] = (
     gain_grid,
     bright_targets,
     texture,
+    mixed_scales,
+    scaled_decibels,
+    mask_band,
 )
 
 GAIN_SIDES: dict[str, int] = {"gain_grid": 32}
@@ -229,7 +272,10 @@ def encoded(
     cube, meta, quality, scale, quantity = case
     chosen: Any = {"radiometry": radiometry, "targets": targets, "texture": texture, "device": "cpu"}
     order, file = Order(quality, scale=scale, quantity=quantity, model=model, jobs=1, **chosen), io.BytesIO()
-    carry_out(order, ArraySource(cube, meta), file)
+    source = (
+        MaskedSource if cube.shape[1:] == MASK.shape and len(cube) == 2 and scale is Scale.DN else ArraySource
+    )
+    carry_out(order, source(cube, meta), file)
     return file.getvalue()
 
 
@@ -240,7 +286,16 @@ def header_fields(coded: SarcDataset) -> dict[str, Any]:
             asdict(coded.decoder.header), default=lambda v: v.hex() if isinstance(v, bytes) else str(v)
         )
     )
-    return dump
+    return _without(dump, NEW) | {"bands": [_without(band, NEW_OF_BANDS) for band in dump["bands"]]}
+
+
+NEW = {"basis": "unrecorded", "key": ""}
+NEW_OF_BANDS = {"scale": None, "gain": 1.0, "addend": 0.0, "masked": None}
+"""Fields of later minor versions, and what they are in earlier files, whose listings do not have them."""
+
+
+def _without(fields: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key not in new or value != new[key]}
 
 
 def latent_digests(coded: SarcDataset) -> list[str]:
@@ -255,14 +310,19 @@ def latent_digests(coded: SarcDataset) -> list[str]:
     return out
 
 
-def invalid_of(cube: Array, meta: RasterMeta, scale: Scale) -> Array:
-    """Which pixels are not data, from the source itself."""
-    if scale is Scale.DB:
-        bad = ~np.isfinite(cube)
-    else:
+def invalid_of(cube: Array, meta: RasterMeta, scales: Sequence[PixelScale]) -> Array:
+    """Which pixels are invalid, from the source itself."""
+    bad = np.zeros(cube.shape, bool)
+    for number, scale in enumerate(scales):
         with np.errstate(invalid="ignore"):
-            bad = ~(np.isfinite(cube) & (cube > 0))
+            wide = cube[number].astype(np.float64) * scale.gain + scale.addend
+            bad[number] = ~np.isfinite(wide) | ((wide <= 0) & (scale.scale is not Scale.DB))
     return bad if meta.nodata is None else bad | (cube == meta.nodata)
+
+
+def scales_of(coded: SarcDataset) -> list[PixelScale]:
+    """What the values of each band mean."""
+    return [coded.decoder.header.pixel_scale(number) for number in range(coded.meta.count)]
 
 
 def otherwise(path: Path, model: str, **options: Any) -> Array:
@@ -284,9 +344,11 @@ def make_missing(folder: Path, cases: dict[Callable[[], Case], str]) -> None:
         chosen: Any = {"targets": name in WITH_TARGETS, "texture": name in TEXTURED}
         path.write_bytes(encoded(case, model, GAIN_SIDES.get(name, False), **chosen))
         with SarcDataset(io.BytesIO(path.read_bytes()), name, model=model, jobs=1) as coded:
-            scale = coded.decoder.header.scale
-            invalid = invalid_of(case[0], case[1], scale)
-            bits = case[0].view(f"u{case[0].dtype.itemsize}")[invalid]
+            invalid = invalid_of(case[0], case[1], scales_of(coded))
+            if make is mask_band:
+                invalid |= ~MASK
+            below = coded.read() if make is mask_band else case[0]
+            bits = below.view(f"u{below.dtype.itemsize}")[invalid]
             kept = {"pixels": coded.read(), "invalid": np.packbits(invalid), "invalid_bits": bits}
             if name in GAIN_SIDES:
                 kept["unbiased"] = otherwise(path, model, unbiased=True)

@@ -110,6 +110,11 @@ class Band:
     tile_quality: bool
     span: Array
     palette: Array
+    scale: int | None = None
+    gain: float = 1.0
+    addend: float = 0.0
+    masked: int = 0
+    """Last entries of the palette, which a mask band masks."""
 
 
 @dataclass
@@ -184,8 +189,9 @@ def read_header(cursor: Cursor) -> Header:
 
 def _image(data: Cursor, header: Header) -> int:
     header.width, header.height, bands = data.uv(), data.uv(), data.uv()
-    dtype, header.scale, quantity, meaning = (data.one("B") for _ in range(4))
-    require(dtype < 8 and header.scale < 4 and quantity < 5 and meaning < 3, "codes")
+    dtype, scale, quantity, meaning = (data.one("B") for _ in range(4))
+    header.scale = scale % 16
+    require(dtype < 8 and header.scale < 4 and scale // 16 < 7 and quantity < 5 and meaning < 3, "codes")
     header.dtype = np.dtype(DTYPES[dtype])
     header.side = 256 * data.uv()
     header.quantiser = data.one("B")
@@ -211,26 +217,45 @@ def _layer(data: Cursor) -> tuple[int, int]:
 
 def _band(data: Cursor, dtype: np.dtype[Any]) -> Band:
     offset, level, flags = (data.one(form) for form in "fHB")
-    require(flags in {0, 2}, "quality offsets")
-    unit = 4.0 if flags else data.one("f")
-    require(flags or unit != 4, "the usual unit")
+    require(flags & 0xE1 == 0, "quality offsets")
+    unit = 4.0 if flags & 2 else data.one("f")
+    require(flags & 2 or unit != 4, "the usual unit")
+    scale = data.one("B") if flags & 4 else None
+    require(scale is None or (scale % 16 < 4 and scale // 16 < 7), "scale")
+    gain, addend = (data.one("d"), data.one("d")) if flags & 8 else (1.0, 0.0)
+    require(bool(math.isfinite(gain) and math.isfinite(addend) and gain), "gain")
     span = np.frombuffer(data.take(2 * dtype.itemsize), dtype)
     palette = np.frombuffer(data.take(data.one("B") * dtype.itemsize), dtype)
-    return Band(offset, unit, level, bool(flags & 1), span, palette)
+    masked = data.one("B") if flags & 16 else 0
+    require(masked <= len(palette), "masked values")
+    own = None if scale is None else scale % 16
+    return Band(offset, unit, level, bool(flags & 1), span, palette, own, gain, addend, masked)
 
 
 def read_records(data: bytes, header: Header, start: int) -> list[list[list[bytes]]]:
     """Verified segment bodies, [tile][band][segment]."""
     if header.tiles == (1, 1):
-        return [_record(Cursor(data[start:]), header, 0)]
+        only = Cursor(data[start:])
+        first = _record(only, header, 0)
+        if only.at == len(only.data):
+            return [first]
     crc, length, magic = struct.unpack("<II4s", data[-12:])
     require(magic == b"SARC" and start + length + 12 <= len(data), "footer")
     index = data[len(data) - 12 - length : -12]
     require(crc32c(struct.pack("<I", header.crc) + index) == crc, "index checksum")
     sizes, records = Cursor(index), Cursor(data[: len(data) - 12 - length], start)
     rows, cols = header.tiles
-    tiles = [_record(Cursor(records.take(sizes.uv(64))), header, number) for number in range(rows * cols)]
-    sizes.end()
+    tiles = []
+    for number in range(rows * cols):
+        record = Cursor(records.take(sizes.uv(64)))
+        tiles.append(_record(record, header, number))
+        record.end()
+    while sizes.at < len(index):
+        kind = sizes.one("B")
+        part = Cursor(records.take(sizes.uv(64)))
+        seal = part.one("I")
+        body = part.data[part.at :]
+        require(crc32c(struct.pack("<IB", header.crc, kind) + body) == seal, f"part {kind}")
     records.end()
     return tiles
 
@@ -252,7 +277,6 @@ def _record(record: Cursor, header: Header, tile: int) -> list[list[bytes]]:
                 require(crc32c(key + body) == crc, f"tile {tile}, band {band}, segment {number}")
             parts.append(body)
         bodies.append(parts)
-    record.end()
     return bodies
 
 
@@ -909,12 +933,18 @@ def native_values(x: Array, added: Array | float, band: Band, header: Header) ->
     """Network units, and what is added to them in dB, to native values that are valid."""
     dtype, (vmin, vmax) = header.dtype, band.span
     db = x.astype(np.float64) * band.unit + band.offset + added
-    neper = NEPER[header.scale]
+    scale = header.scale if band.scale is None else band.scale
+    neper, scaled = NEPER[scale], (band.gain, band.addend) != (1, 0)
     values = db if neper is None else np.exp(db / neper)
-    forbidden = {v for v in band.palette.tolist() if not math.isnan(v)} | _declared(header)
+    if scaled:
+        values = (values - band.addend) / band.gain
+    plain = band.palette[: len(band.palette) - band.masked].tolist()
+    forbidden = {v for v in plain if not math.isnan(v)} | _declared(header)
+    for end in (float(v) * band.gain + band.addend for v in (vmin, vmax)):
+        positive = end > 0 if scale != DB else abs(end) <= 450 or (dtype.kind != "f" and not scaled)
+        require(positive, "range of valid values")
     for end in (vmin, vmax):
-        positive = end > 0 if header.scale != DB else abs(float(end)) <= 450 or dtype.kind != "f"
-        require(positive and end.item() not in forbidden, "range of valid values")
+        require(end.item() not in forbidden, "range of valid values")
     if dtype.kind in "iu":
         values = np.rint(values)
     out = values.clip(float(vmin), float(vmax)).astype(dtype)

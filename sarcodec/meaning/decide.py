@@ -1,0 +1,183 @@
+"""The scale of every band: the evidence in its order, and an error that asks if it settles nothing."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import numpy as np
+
+from sarcodec.errors import UsageError
+from sarcodec.invalid import native_nodata, stands_for
+from sarcodec.meaning import clues, tags
+from sarcodec.meaning.clues import Clue
+from sarcodec.meaning.settle import Settled, settled
+from sarcodec.meaning.statistics import Statistics, usable
+from sarcodec.parallel import ordered_map
+from sarcodec.source import Source, alpha_band, shown
+from sarcodec.types import Basis, PixelScale, Scale, TileGrid
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What the values of a band mean."""
+
+    pixel: PixelScale
+    basis: Basis
+    """How it is known."""
+    words: str
+    """The evidence in words."""
+
+
+def meanings(
+    source: Source,
+    wanted: Sequence[Scale | None],
+    grid: TileGrid,
+    jobs: int,
+    tick: Callable[[], None],
+    *,
+    matters: bool,
+    exactly: bool,
+) -> tuple[Meaning, ...]:
+    """Find out what the values of every band mean.
+
+    Parameters
+    ----------
+    wanted : sequence of Scale or None
+        What the user says: nothing, one for all bands, or one for each, None for what is to be found out.
+    tick : callable
+        Called after each tile of each band.
+    matters : bool
+        Whether what is asked for is counted in decibels, so that a wrong guess would break it.
+    exactly : bool
+        Whether it promises a number of decibels.
+
+    Raises
+    ------
+    UsageError
+        The evidence does not settle the scale of a band, or a band is no backscatter, or `wanted` has
+        another number of bands.
+    InputError
+        A band holds linear values of both signs.
+    """
+    meta = source.meta
+    if len(wanted) not in (0, 1, meta.count):
+        raise UsageError(
+            f"{len(wanted)} scales are given for {meta.count} bands",
+            hint="Give one scale for all bands, or one for each: --scale db,power",
+        )
+    each = tuple(wanted) if len(wanted) == meta.count else (wanted[0] if wanted else None,) * meta.count
+    found = []
+    for band, said in enumerate(each, start=1):
+        pixel = _stored(source, band)
+        if band == alpha_band(meta):
+            found.append(Meaning(PixelScale(Scale.DN), Basis.NAME, "alpha band, kept exactly"))
+        elif said is not None:
+            found.append(Meaning(PixelScale(said, *pixel), Basis.GIVEN, "given"))
+        else:
+            statistics = _statistics(source, band, pixel, grid, jobs, tick)
+            whole = np.dtype(meta.dtype).kind in "iu" and pixel == (1, 0)
+            bits = 8 * np.dtype(meta.dtype).itemsize if whole else None
+            verdict = settled(_clues(source, band, whole=whole), statistics, bits)
+            found.append(_checked(source, band, verdict, pixel, matters=matters, exactly=exactly))
+    return tuple(found)
+
+
+def _stored(source: Source, band: int) -> tuple[float, float]:
+    """GDAL's scale and offset of a band, if they are usable."""
+    part = source.meta.bands[band - 1]
+    if math.isfinite(part.scale) and math.isfinite(part.offset) and part.scale:
+        return part.scale, part.offset
+    log.warning(
+        "band %d has a scale of %g and an offset of %g, which are not used",
+        source.numbers[band - 1],
+        part.scale,
+        part.offset,
+    )
+    return 1.0, 0.0
+
+
+def _clues(source: Source, band: int, *, whole: bool) -> list[Clue]:
+    """The clues of tags, unit and names, strongest kind first."""
+    meta, part = source.meta, source.meta.bands[band - 1]
+    own, common = part.tags.get("", {}), meta.tags.get("", {})
+    described = clues.of_description(part.description)
+    tagged = clues.of_tags(
+        {} if described and described.scale is None else common, tags.said(part.tags) | own
+    )
+    stem = PurePath(source.name).name
+    while PurePath(stem).suffix.lower() in (
+        ".tif",
+        ".tiff",
+        ".img",
+        ".vrt",
+        ".gz",
+        ".zip",
+        ".jp2",
+        ".h5",
+        ".nc",
+    ):
+        stem = PurePath(stem).stem
+    named = clues.of_file(stem, common)
+    if named and (named.scale is Scale.DN and not whole):
+        named = None
+    unit = clues.of_unit(part.unit, own, common)
+    picture = clues.of_picture(tuple(b.colorinterp for b in meta.bands))
+    return [clue for clue in (tagged, unit, described, named, picture) if clue is not None]
+
+
+def _statistics(
+    source: Source, band: int, pixel: tuple[float, float], grid: TileGrid, jobs: int, tick: Callable[[], None]
+) -> Statistics:
+    """Statistics of all valid pixels of a band (from 1)."""
+    nodata = native_nodata(source.meta.nodata, np.dtype(source.meta.dtype))
+    stored = PixelScale(Scale.DB, *pixel)
+
+    def work(at: tuple[int, int]) -> Statistics:
+        window = grid.window(*at)
+        values = source.read(band, window)
+        seen = shown(source, window)
+        valid = np.ones(values.shape, bool) if seen is None else seen
+        if nodata is not None:
+            valid = valid & (values != nodata)
+        if values.dtype.kind == "f" or not stored.plain:
+            numbers = stands_for(values, stored)
+            return Statistics.of(numbers, usable(numbers, valid))
+        return Statistics.of(values.astype(np.float64), valid & (values != 0))
+
+    found = Statistics.empty()
+    tiles = [(row, col) for row in range(grid.rows) for col in range(grid.cols)]
+    for part in ordered_map(work, tiles, jobs):
+        found |= part
+        tick()
+    return found
+
+
+def _checked(
+    source: Source,
+    band: int,
+    verdict: Settled,
+    pixel: tuple[float, float],
+    *,
+    matters: bool,
+    exactly: bool,
+) -> Meaning:
+    """The meaning of a band, or the error that asks for it."""
+    number, count = source.numbers[band - 1], source.meta.count
+    others = ",".join(str(n) for n in source.numbers if n != number)
+    leave = f"; --bands {others} leaves this band out" if count > 1 else ""
+    if verdict.error is not None:
+        raise verdict.error(f"band {number}: {verdict.words}", hint=verdict.hint + leave + ".")
+    assert verdict.scale is not None
+    if verdict.basis is Basis.ASSUMED and verdict.counts:
+        if exactly or (matters and not verdict.harmless):
+            raise UsageError(f"band {number}: {verdict.words}", hint=verdict.hint + leave + ".")
+        log.warning(
+            "band %d: %s; it is taken for %s (%s)", number, verdict.words, verdict.scale.value, verdict.hint
+        )
+    return Meaning(PixelScale(verdict.scale, *pixel), verdict.basis, verdict.words)
