@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import zlib
 
-from sarcodec.metadata import RasterMeta, canonical_json, from_fields, to_fields
+from sarcodec.metadata import RasterMeta, canonical_json, from_fields, lasting, to_fields
 
 NAMESPACE = "SARCODEC"
 KEY = "NOT_IN_GEOTIFF"
@@ -43,5 +43,6 @@ def restore(found: RasterMeta, text: str) -> RasterMeta:
 
 
 def _digest(meta: RasterMeta) -> int:
-    fields = {key: value for key, value in to_fields(meta).items() if key not in _CRS_KEYS}
+    # Statistics that a viewer puts beside the file change nothing of what the tag is about.
+    fields = {key: value for key, value in to_fields(lasting(meta)).items() if key not in _CRS_KEYS}
     return zlib.crc32(canonical_json({"size": [meta.width, meta.height, meta.count, meta.dtype], **fields}))

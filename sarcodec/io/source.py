@@ -16,7 +16,7 @@ from sarcodec.errors import InputError, UsageError
 from sarcodec.io import gdal, names
 from sarcodec.io.describe import describe
 from sarcodec.limits import DEFAULT, Limits, check
-from sarcodec.metadata import RasterMeta
+from sarcodec.metadata import RasterMeta, check_counts
 from sarcodec.scale import DTYPES
 from sarcodec.types import Window
 
@@ -31,7 +31,7 @@ class RasterSource:
     path : path-like
         A file, or a name that GDAL gives to a dataset within a file (``NETCDF:a.nc:sigma0``).
     limits : Limits, optional
-        Most pixels, columns, rows and bands.
+        Most pixels, columns, rows, bands, tags and ground control points.
 
     Raises
     ------
@@ -53,6 +53,7 @@ class RasterSource:
                 _check_size(self._dataset, limits)
                 _check_kind(self._dataset, self.name)
                 self.meta = describe(self._dataset)
+                check_counts(self.meta, limits)
         except gdal.GdalErrors as error:
             self.close()
             raise _unreadable(self.name, error) from error
