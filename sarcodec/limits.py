@@ -22,6 +22,8 @@ class Limits:
     text_bytes: int = 4 * 2**20
     """Metadata text once inflated: GCPs, tags, everything but CRS and transform."""
     gcps: int = 65_536
+    tags: int = 16_384
+    """Tags of the raster and its bands, all namespaces together; GDAL's time grows with their square."""
     tile_side: int = 2048
     """Side of a coded tile in pixels."""
     memory: int = 4 * 2**30

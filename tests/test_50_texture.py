@@ -385,7 +385,7 @@ def test_commands_store_apply_and_show_texture(tmp_path: Path, capsys: pytest.Ca
     capsys.readouterr()
     assert main(["info", target]) == 0
     shown = capsys.readouterr().out
-    assert "decode gives log-mean values, decode --texture speckle textured ones" in shown
+    assert "decode --texture speckle adds noise like the speckle that was lost" in shown
     assert "texture, " in shown
     assert main(["encode", source, "-q", "40", "-f", *common]) == 0
     options = ["-o", str(tmp_path / "c.tif"), "--texture", "speckle"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -235,6 +236,15 @@ def test_info_is_readable(run: Run, coded: Path) -> None:
     text = run("info", coded).out
     for part in ("EPSG:32632", "200 x 136", "lapped16, installed", "VV, ", "enhancement", "overhead"):
         assert part in text
+
+
+def test_info_says_in_words_what_pixels_and_levels_are(run: Run, coded: Path) -> None:
+    text = " ".join(run("info", coded).out.split())
+    assert (
+        "decoded values estimate the mean of decibels; encode --radiometry would allow decode --unbiased"
+        in text
+    )
+    assert re.search(r"rate level \d+ \(0 is the coarsest\)", text)
 
 
 def test_info_names_a_mask_that_was_not_declared(run: Run, scene: Path, tmp_path: Path) -> None:

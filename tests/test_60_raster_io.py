@@ -23,7 +23,7 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
-from sarcodec.errors import FormatError, InputError, OutputExistsError, UsageError, WriteError
+from sarcodec.errors import InputError, OutputExistsError, UsageError, WriteError
 from sarcodec.io.raster import RasterSink, RasterSource
 from sarcodec.metadata import BandMeta, Gcp, RasterMeta, from_chunks, pack_geo, pack_text
 from sarcodec.types import Window
@@ -320,14 +320,18 @@ def test_unreadable_inputs_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "crs", ["nonsense", "EPSG:1", "EPSG:99999999999", "/etc/hostname", "http://127.0.0.1:9/crs"]
 )
-def test_crs_that_is_none_is_a_format_error(
-    tmp_path: Path, crs: str, capfd: pytest.CaptureFixture[str]
+def test_crs_that_is_none_is_left_out_with_a_warning_and_kept_as_a_text(
+    tmp_path: Path, crs: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     meta = RasterMeta(4, 3, 1, "uint16", crs=crs)
-    with pytest.raises(FormatError, match="CRS"), RasterSink(tmp_path / "a.tif", meta, overwrite=False):
-        pytest.fail("the block must not run")
-    assert not list(tmp_path.iterdir())
+    with RasterSink(tmp_path / "a.tif", meta, overwrite=False):
+        pass
     assert capfd.readouterr() == ("", "")
+    assert f"without its CRS {crs!r}: it is refused" in caplog.text
+    with rasterio.open(tmp_path / "a.tif") as back:
+        assert back.crs is None
+    with RasterSource(tmp_path / "a.tif") as source:
+        assert source.meta.crs == crs
 
 
 @pytest.mark.parametrize("compress", ["NONE", "DEFLATE"])

@@ -226,7 +226,9 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         name = f"{band['description']}, " if band["description"] else ""
         span = f"{band['valid_min']:g} to {band['valid_max']:g}, mean {band['offset_db']:.2f} dB"
         origin = f", predicted from band {band['predicted_from']}" if band["predicted_from"] else ""
-        value = f"{name}{span}, level {band['level']}{origin}, invalid values: {invalid}"
+        value = (
+            f"{name}{span}, rate level {band['level']} (0 is the coarsest){origin}, invalid values: {invalid}"
+        )
         rows.append((f"band {number}", value))
         rows += [("", _masked(area)) for area in band["masked"]]
     for number, layer in enumerate(facts["layers"]):
@@ -242,14 +244,21 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     return [f"{name:<9} {console.printable(value)}" for name, value in rows]
 
 
+_MEANINGS = {
+    "log-mean": "decoded values estimate the mean of decibels",
+    "unbiased": "decoded values estimate mean power",
+    "textured": "decoded values have noise in place of speckle",
+}
+
+
 def _meaning(facts: dict[str, Any]) -> str:
     """What decoding returns."""
-    meaning = f"decode gives {facts['meaning']} values"
+    told = _MEANINGS.get(facts["meaning"], f"decoded values are {facts['meaning']}")
     if facts["texture"]:
-        meaning += ", decode --texture speckle textured ones"
+        told += "; decode --texture speckle adds noise like the speckle that was lost"
     if facts["radiometry"]:
-        return meaning + ", decode --unbiased mean power"
-    return meaning + "; there is no gain grid for --unbiased"
+        return told + "; decode --unbiased brings mean power back"
+    return told + "; encode --radiometry would allow decode --unbiased"
 
 
 def _masked(area: dict[str, Any]) -> str:

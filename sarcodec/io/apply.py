@@ -11,7 +11,7 @@ from rasterio.dtypes import in_dtype_range
 from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
-from sarcodec.io.describe import crs_from_text
+from sarcodec.io.crs import crs_from_text
 from sarcodec.metadata import RasterMeta, Tags
 
 

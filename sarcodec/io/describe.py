@@ -6,12 +6,10 @@ import logging
 import math
 from typing import Any
 
-from rasterio.crs import CRS
-from rasterio.errors import CRSError
-
 from sarcodec.errors import InputError
 from sarcodec.georef import Transform
 from sarcodec.io import residue
+from sarcodec.io.crs import crs_text
 from sarcodec.io.gdal import Complaints
 from sarcodec.metadata import BandMeta, Gcp, RasterMeta, Tags
 
@@ -60,10 +58,10 @@ def _native(dataset: Any) -> RasterMeta:
         count=dataset.count,
         dtype=dataset.dtypes[0],
         nodata=_common_nodata(dataset),
-        crs=_crs_text(dataset.crs),
+        crs=crs_text(dataset.crs),
         transform=_transform(dataset),
         gcps=tuple(Gcp(g.row, g.col, g.x, g.y, g.z or 0.0, g.id or "", g.info or "") for g in gcps),
-        gcp_crs=_crs_text(gcp_crs),
+        gcp_crs=crs_text(gcp_crs),
         rpcs=dataset.tags(ns="RPC") or None,
         tags=_tags(dataset, 0),
         bands=tuple(
@@ -110,37 +108,3 @@ def _tags(dataset: Any, band: int) -> Tags:
     namespaces = {"", *dataset.tag_namespaces(band)} - _STRUCTURAL
     tags = {name: dict(dataset.tags(band, ns=name or None)) for name in sorted(namespaces)}
     return {name: items for name, items in tags.items() if items}
-
-
-def _crs_text(crs: CRS | None) -> str | None:
-    """``"EPSG:n"`` or the first of WKT2 and WKT1 from which the very same CRS can be made again."""
-    if not crs:
-        return None
-    code = crs.to_epsg(confidence_threshold=100)
-    texts = [] if code is None else [f"EPSG:{code}"]
-    texts += [crs.to_wkt(version="WKT2_2019"), crs.to_wkt()]
-    return next((text for text in texts if _makes(text, crs)), texts[-1])
-
-
-def crs_from_text(text: str) -> CRS:
-    """The CRS of a text that `RasterMeta` holds; the text alone decides, no file or address it may name.
-
-    Raises
-    ------
-    CRSError
-        The text is neither ``"EPSG:n"`` nor WKT.
-    """
-    digits = text.removeprefix("EPSG:")
-    return (
-        CRS.from_epsg(int(digits))
-        if digits != text and digits.isdecimal() and len(digits) < 10
-        else CRS.from_wkt(text)
-    )
-
-
-def _makes(text: str, crs: CRS) -> bool:
-    try:
-        made = crs_from_text(text)
-    except CRSError:
-        return False
-    return bool(made == crs and made.to_wkt() == crs.to_wkt())

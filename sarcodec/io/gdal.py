@@ -16,6 +16,8 @@ from rasterio.env import getenv, hasenv
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
+from sarcodec.io.proj import ProjEnv
+
 GdalErrors: tuple[type[Exception], ...] = (RasterioError, CRSError, CPLE_BaseError, OSError)
 """What a failing call may raise; rasterio lets a few of GDAL's own errors through."""
 
@@ -56,12 +58,12 @@ def opening() -> Iterator[None]:
 
 def reading() -> rasterio.Env:
     """Environment to read in; GDAL's messages go to the `rasterio` logger, nothing is fetched or run."""
-    return rasterio.Env(CPL_DEBUG="OFF", **_OFFLINE, **_cache())
+    return ProjEnv(CPL_DEBUG="OFF", **_OFFLINE, **_cache())
 
 
 def writing() -> rasterio.Env:
     """Environment to write in: all metadata inside the file, none in an .aux.xml beside it."""
-    return rasterio.Env(CPL_DEBUG="OFF", GDAL_PAM_ENABLED="NO", **_OFFLINE, **_cache())
+    return ProjEnv(CPL_DEBUG="OFF", GDAL_PAM_ENABLED="NO", **_OFFLINE, **_cache())
 
 
 def open_raster(name: str, *, vrt: bool) -> Any:

@@ -9,7 +9,7 @@ from rasterio.transform import Affine
 
 from sarcodec.errors import FormatError
 from sarcodec.io import gdal
-from sarcodec.io.describe import crs_from_text
+from sarcodec.io.crs import crs_from_text
 from sarcodec.io.sink import RasterSink
 from sarcodec.io.source import RasterSource
 from sarcodec.metadata import RasterMeta
@@ -23,7 +23,9 @@ def profile(meta: RasterMeta) -> dict[str, Any]:
     Raises
     ------
     FormatError
-        The CRS is neither an EPSG code nor WKT.
+        The CRS is neither an EPSG code nor WKT that PROJ knows.
+    InputError
+        PROJ finds no data, and so knows no CRS.
     """
     return {
         "driver": "GTiff",
@@ -42,4 +44,7 @@ def _crs(text: str) -> CRS:
         with gdal.reading():
             return crs_from_text(text)
     except gdal.GdalErrors as error:
-        raise FormatError(f"the CRS {text[:80]!r} is neither an EPSG code nor WKT") from error
+        raise FormatError(
+            f"the CRS {text[:80]!r} is neither an EPSG code nor WKT that PROJ knows: {gdal.reason(error)}",
+            hint="meta has all that the profile would; sarcodec decode writes the raster without this CRS.",
+        ) from error

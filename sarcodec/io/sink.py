@@ -16,17 +16,17 @@ from rasterio.windows import Window as GdalWindow
 
 from sarcodec import atomic
 from sarcodec.errors import OutputExistsError, UsageError, WriteError
-from sarcodec.io import gdal, residue
+from sarcodec.io import beside, gdal, residue
 from sarcodec.io.apply import apply, profile
 from sarcodec.io.complete import has_all_blocks
 from sarcodec.io.describe import describe
 from sarcodec.io.options import creation_options, is_set
 from sarcodec.io.source import check_window
-from sarcodec.io.trial import tried
+from sarcodec.io.trial import Trial, tried
 from sarcodec.metadata import RasterMeta, to_fields
 from sarcodec.types import Window
 
-_SIDECARS = (".aux.xml", ".ovr", ".msk")
+_SIDECARS = (beside.ENDING, ".ovr", ".msk")
 """What GDAL would read as part of the file beside which it lies."""
 
 _SUFFIXES = (".tif", ".tiff", "")
@@ -42,7 +42,8 @@ class RasterSink:
     path : path-like
         The file to write.
     meta : RasterMeta
-        All of it is stored in the file itself, none beside it.
+        All of it is stored in the file itself. A CRS that GeoTIFF cannot hold stands in an .aux.xml beside
+        it too, for GDAL; one that GDAL cannot hold there either is left out, with a warning.
     overwrite : bool
         Whether an existing file, and what belongs to it (.aux.xml, .ovr, .msk), may be replaced.
     options : mapping of str to str, optional
@@ -58,8 +59,8 @@ class RasterSink:
     UsageError
         `path` does not end in .tif or .tiff, or GDAL does not accept `options` or would change pixels by
         them.
-    FormatError
-        The CRS in `meta` cannot be understood.
+    InputError
+        PROJ finds no data, and so knows no CRS.
     """
 
     def __init__(
@@ -145,26 +146,27 @@ class RasterSink:
     @contextmanager
     def _open(self) -> Iterator[Any]:
         self._check_sidecars()
-        with atomic.replacing(self.path, overwrite=self._overwrite) as partial:
-            dataset = self._create(partial)
-            try:
-                yield dataset
-            except BaseException:
-                with suppress(*gdal.GdalErrors), gdal.writing():
+        trial = tried(self.meta, self._options)
+        with beside.written(self.path, trial.beside, overwrite=self._overwrite):
+            with atomic.replacing(self.path, overwrite=self._overwrite) as partial:
+                dataset = self._create(partial, trial)
+                try:
+                    yield dataset
+                except BaseException:
+                    with suppress(*gdal.GdalErrors), gdal.writing():
+                        dataset.close()
+                    raise
+                with self._failing(), gdal.writing():
                     dataset.close()
-                raise
-            with self._failing(), gdal.writing():
-                dataset.close()
-            self._verify(partial)
-        for sidecar in self._sidecars():
-            sidecar.unlink(missing_ok=True)
+                self._verify(partial)
+            for sidecar in self._sidecars():
+                sidecar.unlink(missing_ok=True)
 
-    def _create(self, partial: Path) -> Any:
-        given, found = tried(self.meta, self._options)
+    def _create(self, partial: Path, trial: Trial) -> Any:
         with self._failing(), gdal.writing(), gdal.opening():
-            dataset = rasterio.open(partial, "w", driver="GTiff", **profile(given), **self._options)
-            apply(dataset, given)
-            rest = residue.record(self.meta, found)
+            dataset = rasterio.open(partial, "w", driver="GTiff", **profile(trial.given), **self._options)
+            apply(dataset, trial.given)
+            rest = residue.record(self.meta, trial.found)
             if rest:
                 dataset.update_tags(ns=residue.NAMESPACE, **{residue.KEY: rest})
         return dataset

@@ -17,7 +17,7 @@ from sarcodec.errors import InputError, UsageError
 from sarcodec.io import gdal, names
 from sarcodec.io.describe import describe
 from sarcodec.limits import DEFAULT, Limits, check
-from sarcodec.metadata import RasterMeta
+from sarcodec.metadata import RasterMeta, check_counts
 from sarcodec.scale import DTYPES
 from sarcodec.source import alpha_band
 from sarcodec.types import Window
@@ -33,7 +33,7 @@ class RasterSource:
     path : path-like
         A file, or a name that GDAL gives to a dataset within a file (``NETCDF:a.nc:sigma0``).
     limits : Limits, optional
-        Most pixels, columns, rows and bands.
+        Most pixels, columns, rows, bands, tags and ground control points.
 
     Raises
     ------
@@ -70,6 +70,7 @@ class RasterSource:
                 self._alpha = alpha_band(whole)
                 self.meta = whole.selected(self.numbers)
                 self.has_mask = self._mask_band() is not None
+                check_counts(self.meta, limits)
         except gdal.GdalErrors as error:
             self.close()
             raise _unreadable(self.name, error) from error

@@ -2,56 +2,145 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from rasterio.io import MemoryFile
 
-from sarcodec.errors import FormatError
-from sarcodec.io import gdal, residue
+from sarcodec.errors import UsageError
+from sarcodec.io import beside, gdal, residue
 from sarcodec.io.apply import apply, profile
-from sarcodec.io.describe import crs_from_text, native
+from sarcodec.io.crs import crs_from_text, same
+from sarcodec.io.describe import native
 from sarcodec.io.options import not_accepted
 from sarcodec.metadata import RasterMeta
 
+log = logging.getLogger(__name__)
 
-def tried(meta: RasterMeta, options: Mapping[str, str]) -> tuple[RasterMeta, RasterMeta]:
-    """What to give GDAL so that it reads back `meta`, and what it reads back, which may still differ.
+
+@dataclass(frozen=True)
+class Trial:
+    """What a trial found out."""
+
+    given: RasterMeta
+    """What to give GDAL so that it reads back what is wanted."""
+    found: RasterMeta
+    """What it reads back, which may still differ."""
+    beside: str
+    """Text of an .aux.xml with the CRS that GeoTIFF cannot hold, "" if none is needed."""
+
+
+def tried(meta: RasterMeta, options: Mapping[str, str]) -> Trial:
+    """Try `meta` and `options`; a CRS that GDAL cannot write is left out, with a warning.
 
     Raises
     ------
     UsageError
         GDAL does not accept `options`, or pixels or metadata would be lost by them.
-    FormatError
-        A CRS is none that PROJ knows.
+    InputError
+        PROJ finds no data, and so knows no CRS.
     """
-    _check_crs(meta)
-    given, found = meta, _read_back(meta, options)
-    if meta.gcps and found.gcps:
+    wanted = _understood(meta)
+    given, found, reason = _writable(wanted, options)
+    if given.gcps and found.gcps:
         # Where pixels stand for points, GDAL moves GCPs by half a pixel each time it writes or reads.
-        rows, cols = (getattr(found.gcps[0], name) - getattr(meta.gcps[0], name) for name in ("row", "col"))
+        rows, cols = (getattr(found.gcps[0], name) - getattr(given.gcps[0], name) for name in ("row", "col"))
         if rows or cols:
-            moved = tuple(replace(g, row=g.row - rows, col=g.col - cols) for g in meta.gcps)
-            given = replace(meta, gcps=moved)
+            moved = tuple(replace(g, row=g.row - rows, col=g.col - cols) for g in given.gcps)
+            given = replace(given, gcps=moved)
             found = _read_back(given, options)
     profile_kept = options.get("PROFILE", "GDALGEOTIFF") == "GDALGEOTIFF"
     if not profile_kept and residue.record(meta, found):
         raise not_accepted(f"PROFILE={options['PROFILE']} would lose metadata")
-    return given, found
+    return Trial(given, found, _beside(wanted, given, found, options, reason))
 
 
-def _read_back(meta: RasterMeta, options: Mapping[str, str]) -> RasterMeta:
+def _understood(meta: RasterMeta) -> RasterMeta:
+    """`meta` without a CRS that PROJ refuses, or that PROJ may not be asked for."""
+    for name, text in _systems(meta).items():
+        try:
+            with gdal.writing():  # GDAL's own lines would go to standard error
+                crs_from_text(text)
+        except gdal.GdalErrors as error:
+            _warn(text, None, f"it is refused: {gdal.reason(error)}")
+            meta = _without(meta, [name])
+    return meta
+
+
+def _writable(meta: RasterMeta, options: Mapping[str, str]) -> tuple[RasterMeta, RasterMeta, str]:
+    """As much of `meta` as GDAL writes, all but a CRS at the least, what it reads back, and why not more."""
+    try:
+        return meta, _read_back(meta, options), "GeoTIFF has no place for it"
+    except UsageError as error:
+        names = list(_systems(meta))
+        for each in [*([name] for name in names), names]:
+            with suppress(UsageError):
+                less = _without(meta, each)
+                return less, _read_back(less, options), error.message
+        raise
+
+
+def _systems(meta: RasterMeta) -> dict[str, str]:
+    """The CRSs of raster and ground control points, as far as there are any, by their field."""
+    return {name: text for name in ("crs", "gcp_crs") if (text := getattr(meta, name)) is not None}
+
+
+def _without(meta: RasterMeta, names: list[str]) -> RasterMeta:
+    left = {name: text for name, text in _systems(meta).items() if name not in names}
+    return replace(meta, crs=left.get("crs"), gcp_crs=left.get("gcp_crs"))
+
+
+def _beside(
+    wanted: RasterMeta, given: RasterMeta, found: RasterMeta, options: Mapping[str, str], reason: str
+) -> str:
+    """Text of the .aux.xml with which GDAL reads the CRS `wanted`; warns of a CRS that is lost even so."""
+    with gdal.reading():
+        if wanted.gcp_crs and found.gcps and not same(wanted.gcp_crs, found.gcp_crs):
+            _warn(wanted.gcp_crs, found.gcp_crs, reason)
+        if not wanted.crs or same(wanted.crs, found.crs):
+            return ""
+        for text in beside.texts(wanted.crs, found.tags.get("", {}).get("AREA_OR_POINT")):
+            with suppress(UsageError):
+                again = _read_back(given, options, text)
+                if same(wanted.crs, again.crs) and replace(again, crs=found.crs) == found:
+                    return text
+        _warn(wanted.crs, found.crs, reason)
+    return ""
+
+
+def _warn(crs: str, found: str | None, reason: str) -> None:
+    written = "without its CRS" if found is None else "with a CRS that is only like its own,"
+    log.warning(
+        "the GeoTIFF is written %s %s: %s; its tag %s of the namespace %s has the text",
+        written,
+        f"{crs[:80]!r}",
+        reason,
+        residue.KEY,
+        residue.NAMESPACE,
+    )
+
+
+def _read_back(meta: RasterMeta, options: Mapping[str, str], aside: str = "") -> RasterMeta:
+    """What GDAL reads of a file with `meta`, and with `aside` as the .aux.xml beside it."""
     noise = _noise(meta)
     _, height, width = noise.shape
     try:
-        with gdal.writing(), gdal.opening(), gdal.Complaints() as complaints, MemoryFile() as memory:
+        with ExitStack() as stack, gdal.Complaints() as complaints:
+            stack.enter_context(gdal.reading())
+            stack.enter_context(gdal.opening())
+            memory = stack.enter_context(MemoryFile())
             arguments = {**profile(meta), "width": width, "height": height, **options}
-            with memory.open(driver="GTiff", **arguments) as dataset:
+            with gdal.writing(), memory.open(driver="GTiff", **arguments) as dataset:
                 apply(dataset, meta)
                 dataset.write(noise)
-            with memory.open() as dataset:
+            if aside:
+                folder, _, name = memory.name.removeprefix("/vsimem/").rpartition("/")
+                stack.enter_context(MemoryFile(aside.encode(), folder, f"{name}{beside.ENDING}"))
+            with gdal.reading() if aside else gdal.writing(), memory.open() as dataset:
                 found = native(dataset)
                 exact = np.array_equal(dataset.read(), noise)
     except gdal.GdalErrors as error:
@@ -63,18 +152,6 @@ def _read_back(meta: RasterMeta, options: Mapping[str, str]) -> RasterMeta:
         named = " ".join(f"{key}={value}" for key, value in options.items())
         raise not_accepted(f"pixels do not survive {named}")
     return replace(found, width=meta.width, height=meta.height)
-
-
-def _check_crs(meta: RasterMeta) -> None:
-    for text in filter(None, (meta.crs, meta.gcp_crs)):
-        try:
-            with gdal.writing():  # GDAL's own lines would go to standard error
-                crs_from_text(text)
-        except gdal.GdalErrors as error:
-            raise FormatError(
-                f"the CRS {text[:80]!r} cannot be understood: {gdal.reason(error)}",
-                hint="The file says what no reader of its CRS knows; update PROJ, or report the file.",
-            ) from error
 
 
 def _noise(meta: RasterMeta) -> np.ndarray[Any, np.dtype[Any]]:

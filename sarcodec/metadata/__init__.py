@@ -1,8 +1,9 @@
 """What a raster says about itself besides its pixels, as a value, as JSON fields and as chunks of a file."""
 
-from sarcodec.metadata.chunks import from_chunks, pack_geo, pack_text, unpack_text
+from sarcodec.metadata.chunks import check_counts, from_chunks, pack_geo, pack_text, unpack_text
 from sarcodec.metadata.fields import canonical_json, from_fields, to_fields
 from sarcodec.metadata.raster import BandMeta, Gcp, RasterMeta, Tags
+from sarcodec.metadata.stale import lasting
 
 __all__ = [
     "BandMeta",
@@ -10,8 +11,10 @@ __all__ = [
     "RasterMeta",
     "Tags",
     "canonical_json",
+    "check_counts",
     "from_chunks",
     "from_fields",
+    "lasting",
     "pack_geo",
     "pack_text",
     "to_fields",

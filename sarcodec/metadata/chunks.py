@@ -12,6 +12,7 @@ from sarcodec.errors import FormatError
 from sarcodec.limits import DEFAULT, Limits, check
 from sarcodec.metadata.fields import Fields, canonical_json, from_fields, number, to_fields
 from sarcodec.metadata.raster import RasterMeta
+from sarcodec.metadata.stale import lasting
 from sarcodec.vocabulary import VOCABULARY
 
 _PIXEL_IS = "AREA_OR_POINT"
@@ -42,12 +43,15 @@ def unpack_geo(data: bytes) -> Fields:
 def pack_text(meta: RasterMeta, limits: Limits = DEFAULT) -> bytes:
     """Every field that :func:`pack_geo` leaves, as raw-deflated canonical JSON; b"" where there is none.
 
+    Tags that would be false of decoded pixels (:mod:`sarcodec.metadata.stale`) are left out.
+
     Raises
     ------
     LimitError
-        There are more ground control points, or more text, than the limits allow.
+        There are more ground control points, more tags, or more text, than the limits allow.
     """
-    check("number of ground control points", len(meta.gcps), limits.gcps, limit="gcps")
+    meta = lasting(meta)
+    check_counts(meta, limits)
     fields, placed = to_fields(meta), unpack_geo(pack_geo(meta))
     fields = {key: value for key, value in fields.items() if key == "t" or key not in placed}
     if "t" in placed:
@@ -107,21 +111,37 @@ def from_chunks(
 ) -> RasterMeta:
     """Put together what :func:`pack_geo` and :func:`pack_text` took apart.
 
+    Tags that would be false of decoded pixels, which older encoders stored, are left out.
+
     Raises
     ------
     FormatError
         A chunk does not hold what it should.
     LimitError
-        The text is larger than `Limits.text_bytes`, or holds too many ground control points.
+        The text is larger than `Limits.text_bytes`, or holds too many ground control points or tags.
     """
     fields, placed = unpack_text(text, limits), unpack_geo(geo)
     try:
         tags = fields.get("t", {}) | {}
         for namespace, items in placed.pop("t", {}).items():
             tags[namespace] = {**tags.get(namespace, {}), **items}
-        return from_fields(width, height, count, dtype, {**fields, **placed, "t": tags})
+        meta = from_fields(width, height, count, dtype, {**fields, **placed, "t": tags})
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise FormatError(f"the metadata chunks are damaged: {error}") from error
+    check_counts(meta, limits)
+    return lasting(meta)
+
+
+def check_counts(meta: RasterMeta, limits: Limits) -> None:
+    """Raise `LimitError` if there are more ground control points or tags than the limits allow.
+
+    Tags of the raster and of its bands, and RPCs, are counted together.
+    """
+    check("number of ground control points", len(meta.gcps), limits.gcps, limit="gcps")
+    groups = [*meta.tags.values(), *(items for band in meta.bands for items in band.tags.values())]
+    # An empty namespace counts, too: each takes GDAL a search among those before it.
+    found = sum(max(len(items), 1) for items in groups) + len(meta.rpcs or {})
+    check("number of tags", found, limits.tags, limit="tags")
 
 
 def _finite(text: str) -> float:

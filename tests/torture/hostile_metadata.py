@@ -189,7 +189,9 @@ def through_the_command_line(subject: Subject, data: bytes) -> str:
                 ("decode", source, "-o", part, "--window", "0,0,1,1", *model),
             )
         }
-        left = sorted(path.name for path in folder.iterdir() if path not in (source, target, part))
+        made = [path for path in (target, part) if path.exists()]
+        made += [path.with_name(f"{path.name}.aux.xml") for path in made]  # a CRS that GeoTIFF cannot hold
+        left = sorted(path.name for path in folder.iterdir() if path not in (source, *made))
         if left:
             raise HarmError("other", f"left behind: {left}")
     return f"exit {_code_of(codes, 'decode')}"
