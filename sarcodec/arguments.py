@@ -86,7 +86,7 @@ def path(name: str, value: object) -> str:
     """
     try:
         found = os.fspath(value)  # type: ignore[call-overload]
-    except TypeError:
+    except Exception:  # noqa: BLE001  (a caller's object may raise anything)
         found = None
     if not isinstance(found, str):
         raise UsageError(f"{name}={shown(value)} is not the name of a file", hint=_instead(value))
@@ -97,6 +97,14 @@ def path(name: str, value: object) -> str:
     if not possible:
         raise UsageError(f"{name}={shown(value)} is a name that no file can have", hint="Give another name.")
     return found
+
+
+def several(name: str, value: Any) -> list[Any]:
+    """A list of what can be gone through; `UsageError` for what cannot."""
+    try:
+        return list(value)
+    except Exception as error:  # a caller's object may raise anything
+        raise UsageError(f"{name}={shown(value)} is no list", hint="Give a tuple or a list.") from error
 
 
 def options(name: str, value: object) -> dict[str, Any]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from sarcodec.dataset import Tick, silent
+from sarcodec import arguments
+from sarcodec.dataset import LimitsLike, PathLike, Tick, silent
 from sarcodec.errors import UsageError
-from sarcodec.limits import DEFAULT, Limits
+from sarcodec.limits import DEFAULT, limits_of
 from sarcodec.parallel import workers
 from sarcodec.scan import Source
-from sarcodec.types import Quantity, Scale, SideWish
+from sarcodec.types import DEVICES, Quantity, Scale, SideWish
 
 if TYPE_CHECKING:
     from sarcodec.rate import Target
@@ -38,7 +39,13 @@ class EncodeReport:
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked of an encode; :func:`sarcodec.api.encode` says what the fields mean."""
+    """What is asked of an encode; :func:`sarcodec.api.encode` says what the fields mean.
+
+    Raises
+    ------
+    UsageError
+        One is of a kind that it cannot be, they contradict each other, or are out of range.
+    """
 
     quality: float | None = None
     bpp: float | None = None
@@ -48,20 +55,27 @@ class Order:
     radiometry: bool | int = False
     targets: bool = False
     texture: bool = False
-    model: str | None = None
+    model: PathLike | None = None
     device: str = "auto"
     jobs: int | None = None
-    limits: Limits = DEFAULT
+    limits: LimitsLike = DEFAULT
 
     def __post_init__(self) -> None:
-        from sarcodec.bitstream.gaingrid import SIDES
-
-        if not isinstance(self.radiometry, bool) and self.radiometry not in SIDES:
-            raise UsageError(
-                f"gains cannot be measured on cells of {self.radiometry} pixels",
-                hint=f"Give one of {', '.join(map(str, SIDES))}.",
-            )
-
+        plain: dict[str, Any] = {
+            name: arguments.maybe(arguments.number, name, getattr(self, name))
+            for name in ("quality", "bpp", "rmse_db")
+        }
+        plain |= {name: arguments.flag(name, getattr(self, name)) for name in ("targets", "texture")}
+        plain["scale"] = None if _is_auto(self.scale) else Scale.named(self.scale)
+        plain["quantity"] = Quantity.named(self.quantity)
+        plain["radiometry"] = _radiometry(self.radiometry)
+        plain["model"] = arguments.maybe(arguments.path, "model", self.model)
+        plain["device"] = arguments.choice("device", self.device, DEVICES)
+        plain["jobs"] = arguments.maybe(arguments.whole, "jobs", self.jobs)
+        plain["limits"] = limits_of(self.limits)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
+        workers(self.jobs)
         _ = self.target  # before anything is opened
 
     @property
@@ -102,11 +116,12 @@ def carry_out(
 
     began = time.monotonic()
     target = order.target
-    scale = None if order.scale in (None, "auto") else _member(Scale, order.scale)
-    quantity = _member(Quantity, order.quantity)
+    scale = None if order.scale is None else Scale(order.scale)
+    quantity, limits = Quantity(order.quantity), limits_of(order.limits)
     threads = workers(order.jobs)
-    model = modelfile.load(zoo.find(order.model), pick_device(order.device))
-    scene = encoder.survey(source, scale, quantity, threads, progress, order.limits, order.sides)
+    wanted = None if order.model is None else str(order.model)
+    model = modelfile.load(zoo.find(wanted), pick_device(order.device))
+    scene = encoder.survey(source, scale, quantity, threads, progress, limits, order.sides)
     latents = encoder.Latents(scene, model, keep=target.quality is None, folder=folder)
     try:
         with threads_kept():
@@ -119,10 +134,22 @@ def carry_out(
     return EncodeReport(size, 8 * size / scene.pixels, level, scene.scale, model.id, seconds, reached)
 
 
-def _member(kind: Any, value: Any) -> Any:
-    """A member of an enum by value."""
+def _is_auto(scale: object) -> bool:
+    """Whether the scale is to be found out."""
+    return scale is None or (isinstance(scale, str) and scale.strip().lower() == "auto")
+
+
+def _radiometry(value: object) -> bool | int:
+    """Whether gains are wanted, or the side of their cells."""
+    from sarcodec.bitstream.gaingrid import SIDES
+
     try:
-        return kind(value)
-    except ValueError as error:
-        names = ", ".join(member.value for member in kind)
-        raise UsageError(f"{value!r} is not one of {names}") from error
+        return arguments.flag("radiometry", value)
+    except UsageError:
+        side = arguments.whole("radiometry", value)
+    if side not in SIDES:
+        raise UsageError(
+            f"gains cannot be measured on cells of {side} pixels",
+            hint=f"Give one of {', '.join(map(str, SIDES))}.",
+        )
+    return side
