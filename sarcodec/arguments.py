@@ -76,6 +76,19 @@ def choice(name: str, value: object, known: Collection[str]) -> str:
     return value
 
 
+def text(name: str, value: object) -> str:
+    """A text that is not empty, from a text or a path-like object; `UsageError` otherwise."""
+    try:
+        found = os.fspath(value)  # type: ignore[call-overload]
+    except Exception:  # noqa: BLE001  (a caller's object may raise anything)
+        found = None
+    if not isinstance(found, str):
+        raise UsageError(f"{name}={shown(value)} is neither a text nor a path", hint=_instead(value))
+    if not found:
+        raise UsageError(f"{name} is an empty text", hint=f"Give a name for {name}.")
+    return found
+
+
 def path(name: str, value: object) -> str:
     """The name of a file as text, from a text or a path-like object.
 
@@ -84,14 +97,9 @@ def path(name: str, value: object) -> str:
     UsageError
         It is something else, such as an open file, or a name that no file can have.
     """
+    found = text(name, value)
     try:
-        found = os.fspath(value)  # type: ignore[call-overload]
-    except Exception:  # noqa: BLE001  (a caller's object may raise anything)
-        found = None
-    if not isinstance(found, str):
-        raise UsageError(f"{name}={shown(value)} is not the name of a file", hint=_instead(value))
-    try:
-        possible = found and "\0" not in found and os.fsencode(found)
+        possible = b"\0" not in os.fsencode(found)
     except UnicodeEncodeError:
         possible = False
     if not possible:
@@ -122,10 +130,11 @@ def callback(name: str, value: object) -> Callable[[str, int, int], None]:
     if callable(value) and fits:
         try:
             inspect.signature(value).bind("", 0, 0)
-        except TypeError:
+        except (
+            TypeError,
+            ValueError,
+        ):  # ValueError: a function written in C that does not tell what it takes
             fits = False
-        except ValueError:  # some functions written in C do not tell what they take
-            pass
     if not callable(value) or not fits:
         raise UsageError(
             f"{name}={shown(value)} cannot be called with a stage, steps done and steps in all",
@@ -136,6 +145,7 @@ def callback(name: str, value: object) -> Callable[[str, int, int], None]:
 
 def shown(value: object) -> str:
     """`value` as a message has it: short, and on one line."""
+    value = _plain(value)
     kind = type(value)
     if kind.__module__ == "builtins" and kind is not object:
         with suppress(Exception):  # what is in a caller's list may raise anything

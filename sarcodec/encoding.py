@@ -69,7 +69,7 @@ class Order:
         plain["scale"] = None if _is_auto(self.scale) else Scale.named(self.scale)
         plain["quantity"] = Quantity.named(self.quantity)
         plain["radiometry"] = _radiometry(self.radiometry)
-        plain["model"] = arguments.maybe(arguments.path, "model", self.model)
+        plain["model"] = arguments.maybe(arguments.text, "model", self.model)
         plain["device"] = arguments.choice("device", self.device, DEVICES)
         plain["jobs"] = arguments.maybe(arguments.whole, "jobs", self.jobs)
         plain["limits"] = limits_of(self.limits)

@@ -33,7 +33,7 @@ def decoding(given: Mapping[str, Any]) -> dict[str, Any]:
     if texture is not None and not (isinstance(texture, str) and texture == "speckle"):
         raise UsageError(f"there is no texture {shown(texture)}", hint='Give "speckle".')
     plain["texture"] = texture
-    plain["model"] = maybe(arguments.path, "model", given["model"])
+    plain["model"] = maybe(arguments.text, "model", given["model"])
     plain["device"] = arguments.choice("device", given["device"], DEVICES)
     plain["limits"] = limits_of(given["limits"])
     return plain

@@ -207,7 +207,7 @@ MISTAKES: dict[str, tuple[Callable[[Path, bytes], object], type[SarcError], str,
         lambda f, c: sarcodec.open("a.sarc", model=5),  # type: ignore[arg-type]
         UsageError, "model=5", "text",
     ),
-    "model empty": (lambda f, c: sarcodec.encode_array(SCENE, model=""), UsageError, "model=''", "name"),
+    "model empty": (lambda f, c: sarcodec.open("a.sarc", model=""), UsageError, "model is an empty", "name"),
     "another device": (
         lambda f, c: sarcodec.encode_array(SCENE, device="tpu"), UsageError, "'tpu' is not one of", "",
     ),
