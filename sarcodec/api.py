@@ -69,7 +69,10 @@ def encode(
         At most one: 1..100, bits per pixel and band of the whole file, or error over valid pixels in dB.
         Quality 50 where none is given.
     scale : Scale or str, optional
-        What pixel values are (dn, amplitude, power, db); found out where left out.
+        What pixel values are: dn, amplitude, power (also linear, intensity) or db (also decibel), in capitals
+        or not. It is found out where left out.
+    quantity : Quantity or str
+        sigma0, gamma0, beta0, dn or unknown: noted in the file.
     radiometry : bool or int
         Measure, and store, the gains that `unbiased` decoding brings mean power back with. A number, 64, 32
         or 16, is the side in pixels of the cells they are measured on: smaller ones hold for smaller areas
@@ -86,8 +89,8 @@ def encode(
         Threads; the file is the same for any number.
     progress : callable, optional
         Called with a stage, steps done and steps in all.
-    limits : Limits
-        Largest sizes to accept; who decodes needs them raised as well.
+    limits : Limits or mapping
+        Largest sizes to accept, ``{"bands": 100}`` for example; who decodes needs them raised as well.
 
     Raises
     ------
