@@ -1,5 +1,15 @@
 """A codec for SAR backscatter rasters.
 
+| function | what it does |
+|---|---|
+| `encode` | a raster file to a `.sarc` file |
+| `decode` | a `.sarc` file to a GeoTIFF |
+| `open` | an open `.sarc` file, a `SarcDataset`: metadata, and `read` for windows and overviews |
+| `encode_array`, `decode_array` | the same for NumPy arrays and bytes |
+| `extract` | a `.sarc` file cut to its first layers |
+
+Every error that a user can cause is a `SarcError` with a hint.
+
 >>> import sarcodec
 >>> sarcodec.encode("scene.tif", "scene.sarc", bpp=0.2)  # doctest: +SKIP
 >>> sarcodec.decode("scene.sarc", "back.tif")  # doctest: +SKIP
@@ -58,8 +68,15 @@ except PackageNotFoundError:
     __version__ = "0+source"
 
 
-def __getattr__(name: str) -> Any:
-    """Public names on first use, so that importing the package stays fast."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME.get(name, "sarcodec.api")), name)
+if not TYPE_CHECKING:  # type checkers are to know the names above, and no others
+
+    def __getattr__(name: str) -> Any:
+        """Public names on first use, so that importing the package stays fast."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_HOME.get(name, "sarcodec.api")), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, whether or not they have been used already."""
+    return sorted([*__all__, "errors", *(name for name in globals() if name.startswith("__"))])

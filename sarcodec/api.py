@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from sarcodec import arguments
+from sarcodec.arguments import flag
 from sarcodec.arrays import source_of
 from sarcodec.atomic import check_target, replacing
-from sarcodec.dataset import PathLike, SarcDataset, Tick, open_file, silent
+from sarcodec.dataset import LimitsLike, PathLike, SarcDataset, Tick, WindowLike, open_file, silent, ticking
 from sarcodec.dataset import open as open_dataset
 from sarcodec.encoding import EncodeReport, Order, carry_out
 from sarcodec.errors import UsageError
 from sarcodec.layers import Extracted, keep_layers
-from sarcodec.limits import DEFAULT, Limits
+from sarcodec.limits import DEFAULT, limits_of
 from sarcodec.metadata import RasterMeta
 from sarcodec.types import Quantity, Scale, Window
 
@@ -50,12 +52,12 @@ def encode(
     radiometry: bool | int = False,
     targets: bool = False,
     texture: bool = False,
-    model: str | None = None,
+    model: PathLike | None = None,
     device: str = "auto",
     jobs: int | None = None,
     overwrite: bool = False,
-    progress: Tick = silent,
-    limits: Limits = DEFAULT,
+    progress: Tick | None = silent,
+    limits: LimitsLike = DEFAULT,
     bands: Sequence[int] | None = None,
 ) -> EncodeReport:
     """Encode a raster file.
@@ -68,8 +70,11 @@ def encode(
         At most one: 1..100, bits per pixel and band of the whole file, or error over valid pixels in dB.
         Quality 50 where none is given.
     scale : Scale or str, or a sequence of them, optional
-        What pixel values are: dn, amplitude, power or db, for all bands or for each (``"db,power"``). What is
-        left out, None or auto is found out; docs/cli.md tells how.
+        What pixel values are: dn, amplitude, power (also linear, intensity) or db (also decibel), in capitals
+        or not; for all bands, or one for each (``"db,power"``). What is left out, None or auto is found out;
+        docs/cli.md tells how.
+    quantity : Quantity or str
+        sigma0, gamma0, beta0, dn or unknown: noted in the file.
     bands : sequence of int, optional
         The bands to encode, counted from 1; all of them if left out.
     radiometry : bool or int
@@ -88,8 +93,8 @@ def encode(
         Threads; the file is the same for any number.
     progress : callable, optional
         Called with a stage, steps done and steps in all.
-    limits : Limits
-        Largest sizes to accept; who decodes needs them raised as well.
+    limits : Limits or mapping
+        Largest sizes to accept, ``{"bands": 100}`` for example; who decodes needs them raised as well.
 
     Raises
     ------
@@ -98,50 +103,71 @@ def encode(
     """
     from sarcodec.io.raster import RasterSource
 
-    check_target(out, overwrite=overwrite)
-    _check_distinct(src, out)
     order = Order(
         quality, bpp, rmse_db, scale, quantity, radiometry, targets, texture, model, device, jobs, limits
     )
+    tick = ticking(progress)
+    given, target = _files(src, out, overwrite=overwrite)
     with (
-        RasterSource(src, limits=limits, bands=bands) as source,
-        replacing(out, overwrite=overwrite) as partial,
+        RasterSource(given, limits=limits_of(limits), bands=bands) as source,
+        replacing(target, overwrite=overwrite) as partial,
         partial.open("w+b") as file,
     ):
-        return carry_out(order, source, file, progress, partial.parent)
+        return carry_out(order, source, file, tick, partial.parent)
 
 
 def encode_array(
-    array: npt.NDArray[Any],
+    array: npt.ArrayLike,
     *,
     quality: float | None = None,
     bpp: float | None = None,
     rmse_db: float | None = None,
     scale: Scale | str | Sequence[Scale | str | None] | None = None,
+    quantity: Quantity | str = Quantity.UNKNOWN,
     nodata: float | None = None,
     meta: RasterMeta | None = None,
     radiometry: bool | int = False,
     targets: bool = False,
     texture: bool = False,
-    model: str | None = None,
+    model: PathLike | None = None,
     device: str = "auto",
     jobs: int | None = None,
+    progress: Tick | None = silent,
+    limits: LimitsLike = DEFAULT,
 ) -> bytes:
-    """Encode an array of shape (height, width) or (bands, height, width); parameters as for :func:`encode`.
+    """Encode an array; parameters that are not listed are those of :func:`encode`.
 
-    Masked pixels of a masked array become `nodata`, or the array's fill value where that is not given.
-    `meta`, where given, says what else the file keeps (CRS, transform, tags), and its own nodata; it must be
-    of the array's size and type.
+    Parameters
+    ----------
+    array : array, masked array, or what NumPy makes one of
+        Shape (height, width) or (bands, height, width). A mask survives: the file declares a nodata value,
+        every masked pixel comes back as this value, and no other pixel does.
+    nodata : float, optional
+        The value of pixels that are not valid. In a masked array it is what masked pixels become; if it is
+        left out they become the nodata value of `meta`, or else the fill value of the array, or else, if
+        that is no value of the pixel type or is that of a pixel that is not masked, a value that is free.
+    meta : RasterMeta, optional
+        What else the file keeps (CRS, transform, tags). It must be of the array's size and type.
 
     Returns
     -------
     bytes
         A whole `.sarc` file.
+
+    Raises
+    ------
+    UsageError
+        An argument is of the wrong kind or out of range, or `nodata` is that of a pixel that is not masked.
+    InputError
+        The array is no raster, or is of a type that cannot be coded.
+    LimitError
+        The array is larger than `limits`.
     """
-    unsaid = Quantity.UNKNOWN
-    order = Order(quality, bpp, rmse_db, scale, unsaid, radiometry, targets, texture, model, device, jobs)
-    file = io.BytesIO()
-    carry_out(order, source_of(array, nodata, meta), file)
+    order = Order(
+        quality, bpp, rmse_db, scale, quantity, radiometry, targets, texture, model, device, jobs, limits
+    )
+    tick, file = ticking(progress), io.BytesIO()
+    carry_out(order, source_of(array, nodata, meta, limits_of(limits)), file, tick)
     return file.getvalue()
 
 
@@ -149,20 +175,20 @@ def decode(
     src: PathLike,
     out: PathLike,
     *,
-    window: Window | tuple[int, int, int, int] | None = None,
+    window: WindowLike | None = None,
     base_only: bool = False,
     allow_partial: bool = False,
     unbiased: bool = False,
     reduce: int = 1,
     targets: bool = True,
     texture: str | None = None,
-    model: str | None = None,
+    model: PathLike | None = None,
     device: str = "auto",
     jobs: int | None = None,
     overwrite: bool = False,
     creation_options: Mapping[str, str] | None = None,
-    progress: Tick = silent,
-    limits: Limits = DEFAULT,
+    progress: Tick | None = silent,
+    limits: LimitsLike = DEFAULT,
 ) -> DecodeReport:
     """Decode a `.sarc` file into a GeoTIFF with all metadata of the source.
 
@@ -204,18 +230,19 @@ def decode(
     from sarcodec.model.runtime import threads_kept
     from sarcodec.verify import inspect
 
-    check_target(out, overwrite=overwrite)
-    _check_distinct(src, out)
+    tick, factor = ticking(progress), arguments.whole("reduce", reduce)
+    options = arguments.maybe(arguments.options, "creation_options", creation_options)
+    given, out = _files(src, out, overwrite=overwrite)
     chosen: Any = {"base_only": base_only, "allow_partial": allow_partial, "model": model, "device": device}
     chosen |= {"unbiased": unbiased, "targets": targets, "texture": texture}
-    with open_dataset(src, jobs=jobs, limits=limits, **chosen) as coded, threads_kept():
+    with open_dataset(given, jobs=jobs, limits=limits, **chosen) as coded, threads_kept():
         part = coded.check_window(window)
         meta = coded.meta if window is None else coded.meta.cropped(part)
-        decoder, part = coded.reduced(reduce, part)
-        if reduce != 1:
+        decoder, part = coded.reduced(factor, part)
+        if factor != 1:
             from sarcodec import reduced
 
-            meta = reduced.marked(meta, reduce)
+            meta = reduced.marked(meta, factor)
         if unbiased:
             from sarcodec import gain
 
@@ -226,13 +253,13 @@ def decode(
             meta = textured(meta)
         meta = tags.marked(meta, decoder.header)
         bands = range(meta.count)
-        target = RasterSink(out, meta, overwrite=overwrite, options=creation_options)
+        target = RasterSink(out, meta, overwrite=overwrite, options=options)
         damaged: tuple[DamagedTile, ...] = ()
         if allow_partial:
-            damaged = tuple(sorted(inspect(decoder, part, bands, progress)))
+            damaged = tuple(sorted(inspect(decoder, part, bands, tick)))
         if damaged:
             meta = marked(meta, coded.fill, damaged)
-            target = RasterSink(out, meta, overwrite=overwrite, options=creation_options)
+            target = RasterSink(out, meta, overwrite=overwrite, options=options)
         with target as sink:
             for at in decoder.grid.touching(part) if decoder.has_mask else ():
                 whole = decoder.grid.window(*at)
@@ -240,7 +267,7 @@ def decode(
                 assert piece is not None
                 place = Window(piece.col - part.col, piece.row - part.row, piece.width, piece.height)
                 sink.write_mask(decoder.shown(*at)[piece.inside(whole)], place)
-            for band, piece, values in decoder.strips(part, bands, progress):
+            for band, piece, values in decoder.strips(part, bands, tick):
                 place = Window(piece.col - part.col, piece.row - part.row, piece.width, piece.height)
                 sink.write(band + 1, values, place)
         return DecodeReport(meta, damaged, coded.decoder.sides.raises)
@@ -254,13 +281,25 @@ def decode_array(
     texture: str | None = None,
     jobs: int | None = None,
     device: str = "auto",
-    model: str | None = None,
-    limits: Limits = DEFAULT,
+    model: PathLike | None = None,
+    limits: LimitsLike = DEFAULT,
 ) -> npt.NDArray[Any]:
     """Decode a whole `.sarc` file in memory to an array of shape (bands, height, width), native dtype.
 
     Parameters as for :func:`decode`.
+
+    Raises
+    ------
+    UsageError
+        `data` are not bytes, or an option is of the wrong kind.
+    FormatError
+        The bytes are no `.sarc` file, or are damaged.
     """
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise UsageError(
+            f"data={arguments.shown(data)} are not bytes",
+            hint="Give the bytes of a .sarc file. For a file, use sarcodec.open(name).read().",
+        )
     chosen: Any = {"jobs": jobs, "device": device, "model": model, "limits": limits}
     chosen |= {"unbiased": unbiased, "targets": targets, "texture": texture}
     with SarcDataset(io.BytesIO(data), "<bytes>", **chosen) as coded:
@@ -273,8 +312,8 @@ def extract(
     *,
     layers: int = 1,
     overwrite: bool = False,
-    progress: Tick = silent,
-    limits: Limits = DEFAULT,
+    progress: Tick | None = silent,
+    limits: LimitsLike = DEFAULT,
 ) -> Extracted:
     """Cut a `.sarc` file to its first layers, without decoding it; loads no model.
 
@@ -290,16 +329,28 @@ def extract(
     SarcError
         One of its subclasses.
     """
-    check_target(out, overwrite=overwrite)
-    _check_distinct(src, out)
+    count, tick, allowed = arguments.whole("layers", layers), ticking(progress), limits_of(limits)
+    given, target = _files(src, out, overwrite=overwrite)
     with (
-        open_file(src) as source,
-        replacing(out, overwrite=overwrite) as partial,
+        open_file(given) as source,
+        replacing(target, overwrite=overwrite) as partial,
         partial.open("wb") as file,
     ):
-        return keep_layers(source, file, layers, progress, limits)
+        return keep_layers(source, file, count, tick, allowed)
 
 
-def _check_distinct(src: PathLike, out: PathLike) -> None:
-    if Path(out).exists() and Path(src).exists() and os.path.samefile(src, out):
-        raise UsageError(f"{os.fspath(out)} is the input itself", hint="Give another output.")
+def _files(src: object, out: object, *, overwrite: object) -> tuple[str, str]:
+    """The names of input and output, checked before anything slow begins.
+
+    Raises
+    ------
+    UsageError
+        One is no name, or both are one file.
+    OutputExistsError, WriteError
+        See :func:`sarcodec.atomic.check_target`.
+    """
+    given, target = arguments.path("src", src), arguments.path("out", out)
+    check_target(target, overwrite=flag("overwrite", overwrite))
+    if Path(target).exists() and Path(given).exists() and os.path.samefile(given, target):
+        raise UsageError(f"{target} is the input itself", hint="Give another output.")
+    return given, target

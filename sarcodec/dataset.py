@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy.typing as npt
 
+from sarcodec import arguments
+from sarcodec.arguments import flag, shown, whole
+from sarcodec.borrowed import borrowed, usable
+from sarcodec.described import Described
 from sarcodec.errors import InputError, UsageError
 from sarcodec.limits import DEFAULT, Limits
 from sarcodec.metadata import RasterMeta
+from sarcodec.nodata import as_masked
 from sarcodec.parallel import workers
+from sarcodec.request import bands_of, decoding, factor_of, window_of
 from sarcodec.types import Window
 
 if TYPE_CHECKING:
@@ -20,6 +26,8 @@ if TYPE_CHECKING:
     from sarcodec.decoder import Decoder
 
 PathLike = str | os.PathLike[str]
+WindowLike = Window | tuple[int, int, int, int]
+LimitsLike = Limits | Mapping[str, int]
 Tick = Callable[[str, int, int], None]
 """Progress: stage, steps done, steps in all."""
 
@@ -28,7 +36,12 @@ def silent(stage: str, done: int, total: int) -> None:
     """No progress shown."""
 
 
-class SarcDataset:
+def ticking(progress: object) -> Tick:
+    """What shows progress; `UsageError` for what cannot."""
+    return silent if progress is None else arguments.callback("progress", progress)
+
+
+class SarcDataset(Described):
     """An open `.sarc` file; windows are decoded on request. Made by :func:`sarcodec.open`."""
 
     def __init__(
@@ -42,40 +55,42 @@ class SarcDataset:
         unbiased: bool = False,
         targets: bool = True,
         texture: str | None = None,
-        model: str | None = None,
+        model: PathLike | None = None,
         device: str = "auto",
-        limits: Limits = DEFAULT,
+        limits: LimitsLike = DEFAULT,
     ) -> None:
+        options = decoding(
+            {
+                "jobs": jobs,
+                "base_only": base_only,
+                "allow_partial": allow_partial,
+                "unbiased": unbiased,
+                "targets": targets,
+                "texture": texture,
+                "model": model,
+                "device": device,
+                "limits": limits,
+            }
+        )
         from sarcodec.decoder import Decoder
         from sarcodec.model.runtime import pick_device
 
         self.name = name
         self._reduced: dict[int, Decoder] = {}
-        self._file = file
+        self._file = usable(file)
+        own = ("base_only", "allow_partial", "unbiased", "targets", "model", "limits")
         self.decoder = Decoder(
             file,
-            jobs=workers(jobs),
-            base_only=base_only,
-            allow_partial=allow_partial,
-            unbiased=unbiased,
-            targets=targets,
-            textured=_textured(texture),
-            model=model,
-            device=pick_device(device),
-            limits=limits,
+            jobs=workers(options["jobs"]),
+            textured=options["texture"] is not None,
+            device=pick_device(options["device"]),
+            **{key: options[key] for key in own},
         )
 
     @property
     def meta(self) -> RasterMeta:
         """All metadata."""
         return self.decoder.meta
-
-    @property
-    def profile(self) -> dict[str, Any]:
-        """What rasterio calls a profile: driver, dtype, nodata, width, height, count, crs, transform."""
-        from sarcodec.io.raster import profile
-
-        return profile(self.meta)
 
     @property
     def fill(self) -> Any:
@@ -90,59 +105,71 @@ class SarcDataset:
         items = self.decoder.damaged.items()
         return tuple(sorted(DamagedTile(band + 1, row, col, why) for (band, row, col), why in items))
 
-    def check_window(self, window: Window | tuple[int, int, int, int] | None) -> Window:
-        """The window, or the whole raster; `UsageError` where it leaves the raster."""
-        whole = Window(0, 0, self.meta.width, self.meta.height)
-        if window is None:
-            return whole
-        part = window if isinstance(window, Window) else Window(*_window_numbers(window))
-        if part.intersect(whole) != part:
-            raise UsageError(
-                f"window {part.col},{part.row},{part.width},{part.height} leaves the raster of "
-                f"{whole.width}x{whole.height}",
-                hint="Give col,row,width,height inside it.",
-            )
-        return part
+    def check_window(self, window: WindowLike | None) -> Window:
+        """The window, or the whole raster; `UsageError` where it is none, or leaves the raster."""
+        return window_of(window, self.meta)
 
     def read(
         self,
-        band: int | None = None,
+        band: int | Sequence[int] | None = None,
         *,
-        window: Window | tuple[int, int, int, int] | None = None,
+        window: WindowLike | None = None,
         reduce: int = 1,
+        out_shape: Sequence[int] | None = None,
+        masked: bool = False,
     ) -> npt.NDArray[Any]:
         """Decode a window.
 
         Parameters
         ----------
-        band : int, optional
+        band : int or sequence of int, optional
             Counted from 1; all bands where left out.
         window : Window, tuple or rasterio window, optional
             (col, row, width, height); the whole raster where left out.
         reduce : int
             2, 4, 8 or 16: one pixel for so many a side, the mean of their decibels, in a part of the time.
             `window` is in pixels of the raster all the same, its edges multiples of this or the raster's own.
+        out_shape : sequence of int, optional
+            Instead of `reduce`: the shape that one of its values gives.
+        masked : bool
+            Return a masked array, in which nodata, and what was lost to damage, is masked.
 
         Returns
         -------
-        ndarray, native dtype
-            Shape (height, width) for one band, else (bands, height, width).
+        ndarray or masked array, native dtype
+            Shape (height, width) for one band given by its number, else (bands, height, width).
+
+        Raises
+        ------
+        UsageError
+            An argument is of the wrong kind or out of range, or the file is closed.
+        FormatError
+            What is needed of the file is damaged.
         """
-        count = self.meta.count
-        if band is not None and not 1 <= band <= count:
-            raise UsageError(f"band {band} is not one of 1..{count}")
+        bands, alone = bands_of(band, self.meta)
+        part = self.check_window(window)
+        factor, masked = whole("reduce", reduce), flag("masked", masked)
+        if out_shape is not None:
+            if factor != 1:
+                raise UsageError("reduce and out_shape say the same", hint="Give one of them.")
+            factor = factor_of(out_shape, part, len(bands))
         if self._file.closed:
             raise UsageError(f"{self.name} is closed", hint="Read before closing it.")
-        bands = list(range(count)) if band is None else [band - 1]
         from sarcodec.model.runtime import threads_kept
 
         with threads_kept():
-            decoder, part = self.reduced(reduce, self.check_window(window))
-            values = decoder.read(part, bands)
-        return values if band is None else values[0]
+            decoder, part = self.reduced(factor, part)
+            different = sorted(set(bands))
+            values = decoder.read(part, different)
+        if different != bands:
+            values = values[[different.index(number) for number in bands]]
+        if masked:
+            values = as_masked(values, self.nodata, self.fill if self.decoder.damaged else None)
+        return values[0] if alone else values
 
     def reduced(self, factor: int, window: Window) -> tuple[Decoder, Window]:
         """What decodes at this fraction of the resolution, and the window in its pixels."""
+        factor = whole("reduce", factor)
         if factor == 1:
             return self.decoder, window
         from sarcodec.reduced import ReducedDecoder, reduced_window
@@ -151,17 +178,22 @@ class SarcDataset:
             self._reduced[factor] = ReducedDecoder(self.decoder, factor)
         return self._reduced[factor], reduced_window(window, factor, self.meta.width, self.meta.height)
 
-    def verify(self, progress: Tick = silent) -> int:
+    def verify(self, progress: Tick | None = silent) -> int:
         """Check every checksum and digest; returns how many tiles were checked, all bands counted."""
+        tick = ticking(progress)
         from sarcodec.model.runtime import threads_kept
         from sarcodec.verify import verify
 
         with threads_kept():
-            return verify(self.decoder, progress)
+            return verify(self.decoder, tick)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._file.closed else "open"
+        return f"<{state} SarcDataset {self.name!r}: {self._told()}>"
 
     def __enter__(self) -> Self:
         return self
@@ -171,7 +203,7 @@ class SarcDataset:
 
 
 def open(  # noqa: A001
-    path: PathLike,
+    path: PathLike | bytes | BinaryIO,
     *,
     jobs: int | None = None,
     base_only: bool = False,
@@ -179,24 +211,31 @@ def open(  # noqa: A001
     unbiased: bool = False,
     targets: bool = True,
     texture: str | None = None,
-    model: str | None = None,
+    model: PathLike | None = None,
     device: str = "auto",
-    limits: Limits = DEFAULT,
+    limits: LimitsLike = DEFAULT,
 ) -> SarcDataset:
     """Open a `.sarc` file for reading windows; parameters as for :func:`sarcodec.decode`.
 
     With `allow_partial`, pixels that damage took are :attr:`SarcDataset.fill`.
+
+    Parameters
+    ----------
+    path : path, bytes or binary file
+        The name of the file, its bytes, or the file as it was opened by the caller. Such a file is read from
+        its first byte and is not closed; nobody else may move its position meanwhile.
 
     Raises
     ------
     SarcError
         One of its subclasses.
     """
-    file = open_file(path)
+    given = borrowed(path)
+    file, name = (open_file(path), os.fspath(path)) if given is None else (given, shown(path))  # type: ignore[arg-type]
     try:
         return SarcDataset(
             file,
-            os.fspath(path),
+            name,
             jobs=jobs,
             base_only=base_only,
             allow_partial=allow_partial,
@@ -213,24 +252,9 @@ def open(  # noqa: A001
 
 
 def open_file(path: PathLike) -> BinaryIO:
-    """A binary file for reading; `InputError` where it cannot be opened."""
+    """A binary file for reading; `InputError` where it cannot be opened, `UsageError` for what is no name."""
+    name = arguments.path("path", path)
     try:
-        return Path(path).open("rb")
+        return Path(name).open("rb")
     except OSError as error:
-        raise InputError(f"cannot open {os.fspath(path)}: {error.strerror or error}") from error
-
-
-def _textured(texture: str | None) -> bool:
-    """Whether noise is wanted; `UsageError` for a kind of it that there is not."""
-    if texture not in {None, "speckle"}:
-        raise UsageError(f"there is no texture {texture!r}", hint='Give "speckle".')
-    return texture is not None
-
-
-def _window_numbers(window: Any) -> tuple[int, int, int, int]:
-    """Four whole numbers from a tuple or a rasterio window."""
-    numbers = window.flatten() if hasattr(window, "flatten") else tuple(window)
-    if len(numbers) != 4 or any(n != int(n) for n in numbers):
-        raise UsageError(f"window {window} is not four whole numbers", hint="Give col,row,width,height.")
-    col, row, width, height = (int(n) for n in numbers)
-    return col, row, width, height
+        raise InputError(f"cannot open {name}: {error.strerror or error}") from error

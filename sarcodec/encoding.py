@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from sarcodec.dataset import Tick, silent
+from sarcodec import arguments
+from sarcodec.dataset import LimitsLike, PathLike, Tick, silent
 from sarcodec.errors import UsageError
-from sarcodec.limits import DEFAULT, Limits
+from sarcodec.limits import DEFAULT, limits_of
 from sarcodec.parallel import workers
 from sarcodec.source import Source
-from sarcodec.types import Basis, Quantity, Scale, SideWish
+from sarcodec.types import DEVICES, Basis, Quantity, Scale, SideWish
 
 if TYPE_CHECKING:
     from sarcodec.rate import Target
@@ -49,7 +50,13 @@ class EncodeReport:
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked of an encode; :func:`sarcodec.api.encode` says what the fields mean."""
+    """What is asked of an encode; :func:`sarcodec.api.encode` says what the fields mean.
+
+    Raises
+    ------
+    UsageError
+        One is of a kind that it cannot be, they contradict each other, or are out of range.
+    """
 
     quality: float | None = None
     bpp: float | None = None
@@ -59,21 +66,28 @@ class Order:
     radiometry: bool | int = False
     targets: bool = False
     texture: bool = False
-    model: str | None = None
+    model: PathLike | None = None
     device: str = "auto"
     jobs: int | None = None
-    limits: Limits = DEFAULT
+    limits: LimitsLike = DEFAULT
 
     def __post_init__(self) -> None:
-        from sarcodec.bitstream.gaingrid import SIDES
-
-        if not isinstance(self.radiometry, bool) and self.radiometry not in SIDES:
-            raise UsageError(
-                f"gains cannot be measured on cells of {self.radiometry} pixels",
-                hint=f"Give one of {', '.join(map(str, SIDES))}.",
-            )
-
-        _ = self.target, self.scales  # before anything is opened
+        plain: dict[str, Any] = {
+            name: arguments.maybe(arguments.number, name, getattr(self, name))
+            for name in ("quality", "bpp", "rmse_db")
+        }
+        plain |= {name: arguments.flag(name, getattr(self, name)) for name in ("targets", "texture")}
+        plain["scale"] = _scales(self.scale)
+        plain["quantity"] = Quantity.named(self.quantity)
+        plain["radiometry"] = _radiometry(self.radiometry)
+        plain["model"] = arguments.maybe(arguments.text, "model", self.model)
+        plain["device"] = arguments.choice("device", self.device, DEVICES)
+        plain["jobs"] = arguments.maybe(arguments.whole, "jobs", self.jobs)
+        plain["limits"] = limits_of(self.limits)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
+        workers(self.jobs)
+        _ = self.target  # before anything is opened
 
     @property
     def target(self) -> Target:
@@ -82,16 +96,6 @@ class Order:
 
         unsaid = self.quality is self.bpp is self.rmse_db is None
         return Target(DEFAULT_QUALITY if unsaid else self.quality, self.bpp, self.rmse_db)
-
-    @property
-    def scales(self) -> tuple[Scale | None, ...]:
-        """One scale for all bands, one for each, or none; None for one that is to be found out."""
-        given: Any = self.scale
-        if isinstance(given, str) and not isinstance(given, Scale):
-            given = given.split(",")
-        elif given is None or isinstance(given, Scale):
-            given = [given]
-        return tuple(_scale(each) for each in given)
 
     @property
     def exactly(self) -> bool:
@@ -128,16 +132,17 @@ def carry_out(
 
     began = time.monotonic()
     target = order.target
-    quantity = _member(Quantity, order.quantity)
+    quantity, limits = Quantity(order.quantity), limits_of(order.limits)
     threads = workers(order.jobs)
-    model = modelfile.load(zoo.find(order.model), pick_device(order.device))
+    wanted = None if order.model is None else str(order.model)
+    model = modelfile.load(zoo.find(wanted), pick_device(order.device))
     scene = encoder.survey(
         source,
-        order.scales,
+        _scales(order.scale),
         quantity,
         threads,
         progress,
-        order.limits,
+        limits,
         order.sides,
         matters=target.bpp is None,
         exactly=order.exactly,
@@ -164,26 +169,30 @@ def carry_out(
     )
 
 
-def _scale(given: Any) -> Scale | None:
-    """A scale by any of its names, None for auto."""
-    from sarcodec.meaning.clues import SCALES
-
-    if given is None or isinstance(given, Scale):
-        return given
-    name = given.strip().lower() if isinstance(given, str) else given
-    if name == "auto":
-        return None
-    if not isinstance(name, str) or name not in SCALES:
-        raise UsageError(
-            f"{given!r} is not a scale", hint=f"Give one of auto, {', '.join(SCALES)}; or one for each band."
-        )
-    return SCALES[name]
+def _scales(given: Any) -> tuple[Scale | None, ...]:
+    """One scale for all bands, one for each, or none; None for one that is to be found out."""
+    each: list[Any] = [given]
+    if given is not None and not isinstance(given, Scale):
+        each = given.split(",") if isinstance(given, str) else arguments.several("scale", given)
+    return tuple(None if _is_auto(scale) else Scale.named(scale) for scale in each)
 
 
-def _member(kind: Any, value: Any) -> Any:
-    """A member of an enum by value."""
+def _is_auto(scale: object) -> bool:
+    """Whether the scale is to be found out."""
+    return scale is None or (isinstance(scale, str) and scale.strip().lower() == "auto")
+
+
+def _radiometry(value: object) -> bool | int:
+    """Whether gains are wanted, or the side of their cells."""
+    from sarcodec.bitstream.gaingrid import SIDES
+
     try:
-        return kind(value)
-    except ValueError as error:
-        names = ", ".join(member.value for member in kind)
-        raise UsageError(f"{value!r} is not one of {names}") from error
+        return arguments.flag("radiometry", value)
+    except UsageError:
+        side = arguments.whole("radiometry", value)
+    if side not in SIDES:
+        raise UsageError(
+            f"gains cannot be measured on cells of {side} pixels",
+            hint=f"Give one of {', '.join(map(str, SIDES))}.",
+        )
+    return side

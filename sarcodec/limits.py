@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from sarcodec.arguments import shown, whole
 from sarcodec.errors import LimitError, UsageError
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Largest sizes that are accepted before any memory is taken for them."""
+    """Largest sizes that are accepted before any memory is taken for them.
+
+    Raises
+    ------
+    UsageError
+        One is not a whole number of 1 or more.
+    """
 
     pixels: int = 2**31
     """Pixels per band: five times a Sentinel-1 IW GRD scene."""
@@ -33,12 +40,36 @@ class Limits:
     invalid_values: int = 16
     """Distinct invalid values (nodata, NaN, zeros, ...) that a band may hold."""
 
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            object.__setattr__(self, name, whole(name, getattr(self, name), least=1))
+
 
 DEFAULT = Limits()
 
 FIXED = ("symbol", "invalid_values")
 """Limits that belong to the format: raising one would make files that others refuse."""
 SETTABLE = tuple(name for name in Limits.__dataclass_fields__ if name not in FIXED)
+
+
+def limits_of(given: object) -> Limits:
+    """`Limits` as they are, or the default ones changed by a mapping such as ``{"bands": 100}``.
+
+    Raises
+    ------
+    UsageError
+        It is neither, there is no such limit, or one is not a whole number of 1 or more.
+    """
+    if isinstance(given, Limits):
+        return given
+    if not isinstance(given, Mapping):
+        raise UsageError(
+            f"limits={shown(given)} are no limits", hint="Give sarcodec.Limits(bands=100), for example."
+        )
+    for name in given:
+        if name not in SETTABLE:
+            raise UsageError(f"{shown(name)} is no limit", hint=f"The defaults are {_known()}.")
+    return replace(DEFAULT, **given)
 
 
 def limits_from(pairs: Iterable[str]) -> Limits:
@@ -57,10 +88,13 @@ def limits_from(pairs: Iterable[str]) -> Limits:
         except (ValueError, OverflowError):
             value = 0
         if name not in SETTABLE or value < 1:
-            known = ", ".join(f"{key}={getattr(DEFAULT, key)}" for key in SETTABLE)
-            raise UsageError(f"{pair} is no limit", hint=f"Give NAME=NUMBER; the defaults are {known}.")
+            raise UsageError(f"{pair} is no limit", hint=f"Give NAME=NUMBER; the defaults are {_known()}.")
         chosen[name] = value
     return replace(DEFAULT, **chosen)
+
+
+def _known() -> str:
+    return ", ".join(f"{key}={getattr(DEFAULT, key)}" for key in SETTABLE)
 
 
 def check(name: str, value: int, maximum: int, *, limit: str = "") -> int:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Self
 
+from sarcodec.arguments import shown, whole
 from sarcodec.errors import UsageError
+
+DEVICES = ("auto", "cpu", "cuda")
+"""What networks may run on; auto is cuda if there is one."""
 
 
 class Scale(str, Enum):
@@ -20,6 +25,37 @@ class Scale(str, Enum):
     """Linear power; 10*log10(value) dB."""
     DB = "db"
     """Already decibels of power."""
+
+    @classmethod
+    def named(cls, text: object) -> Scale:
+        """The scale that a text names, however people write it: dB, decibels, linear, Intensity, DN.
+
+        Raises
+        ------
+        UsageError
+            The text names none.
+        """
+        found = SCALE_NAMES.get(" ".join(text.lower().split())) if isinstance(text, str) else None
+        if found is None:
+            raise UsageError(
+                f"scale={shown(text)} is not one of {', '.join(member.value for member in cls)}",
+                hint="Say what a pixel value is: dn (integers as the sensor's product has them), amplitude, "
+                "power (also called linear or intensity) or db (decibels).",
+            )
+        return found
+
+
+SCALE_NAMES = {scale.value: scale for scale in Scale} | {
+    "digital number": Scale.DN,
+    "digital numbers": Scale.DN,
+    "linear amplitude": Scale.AMPLITUDE,
+    "magnitude": Scale.AMPLITUDE,
+    "intensity": Scale.POWER,
+    "linear": Scale.POWER,
+    "linear power": Scale.POWER,
+    "decibel": Scale.DB,
+    "decibels": Scale.DB,
+}
 
 
 class Basis(str, Enum):
@@ -69,6 +105,15 @@ class Quantity(str, Enum):
     GAMMA0 = "gamma0"
     BETA0 = "beta0"
 
+    @classmethod
+    def named(cls, text: object) -> Self:
+        """The quantity of this name, in capitals or not; `UsageError` if there is none."""
+        for member in cls:
+            if isinstance(text, str) and text.strip().lower() == member.value:
+                return member
+        names = ", ".join(member.value for member in cls)
+        raise UsageError(f"quantity={shown(text)} is not one of {names}", hint='Give "sigma0", say.')
+
 
 @dataclass(frozen=True)
 class SideWish:
@@ -103,7 +148,13 @@ def first_of(groups: tuple[int, ...], band: int) -> int:
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of pixels: what a user asks for, or what a tile covers."""
+    """A rectangle of pixels: what a user asks for, or what a tile covers.
+
+    Raises
+    ------
+    UsageError
+        A number is not whole, `col` or `row` is negative, or `width` or `height` is less than 1.
+    """
 
     col: int
     row: int
@@ -111,6 +162,10 @@ class Window:
     height: int
 
     def __post_init__(self) -> None:
+        for name in ("col", "row", "width", "height"):
+            value = getattr(self, name)
+            if type(value) is not int:
+                object.__setattr__(self, name, whole(name, value))
         if self.col < 0 or self.row < 0 or self.width < 1 or self.height < 1:
             raise UsageError(
                 f"window {self.col},{self.row},{self.width},{self.height} is not a rectangle of pixels",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,6 @@ def find(name: str | None = None) -> Path:
     UnsupportedError
         No such model.
     """
-    if name is not None and name.endswith(".safetensors") and Path(name).is_file():
+    if name is not None and name.endswith(".safetensors") and os.path.isfile(name):
         return Path(name)
     return installed(name or DEFAULT)

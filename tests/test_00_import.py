@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pydoc
 import resource
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import sarcodec
 from sarcodec.bitstream.header import Band, Header, Layer, ModelRef
 from sarcodec.bitstream.tile import BandRecord, TileRecord
 from sarcodec.bitstream.writer import Writer
@@ -86,6 +88,25 @@ def test_importing_the_command_line_loads_nothing_heavy() -> None:
 
 def test_public_functions_are_found_on_first_use() -> None:
     assert "torch" not in loaded("import sarcodec\nfor name in sarcodec.__all__: getattr(sarcodec, name)")
+
+
+def test_the_package_shows_its_public_names_and_nothing_that_it_uses_itself() -> None:
+    shown = {name for name in dir(sarcodec) if not name.startswith("__")}
+    assert shown == {*sarcodec.__all__, "errors"}
+    assert {"encode", "decode", "open", "encode_array", "decode_array", "extract"} <= shown
+
+
+def test_help_on_the_package_describes_its_functions() -> None:
+    text = pydoc.plain(pydoc.render_doc(sarcodec))
+    for name in ("encode", "decode", "encode_array", "decode_array", "extract", "open"):
+        assert name in (sarcodec.__doc__ or "")
+        assert f"    {name}(" in text
+    assert "import_module" not in text
+
+
+def test_a_name_that_there_is_not_is_missed_by_python_and_by_type_checkers() -> None:
+    with pytest.raises(AttributeError, match="nosuch"):
+        sarcodec.nosuch()  # type: ignore[attr-defined]  # mypy complains of this comment if the name passes
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["encode", "--help"], ["models", "--json"]])

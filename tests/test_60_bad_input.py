@@ -317,7 +317,7 @@ def test_a_tiff_cut_anywhere_is_refused_or_whole(tmp_path: Path, compress: str) 
         (np.ones((65, 4, 4), "uint8"), {}, LimitError),
         (np.broadcast_to(np.uint8(1), (1, 2**21)), {}, LimitError),
         (SCENE, {"nodata": "x"}, UsageError),
-        (SCENE, {"scale": "decibel"}, UsageError),
+        (SCENE, {"scale": "loud"}, UsageError),
     ],
     ids=lambda value: f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray | np.generic) else None,
 )

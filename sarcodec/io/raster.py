@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from rasterio.coords import BoundingBox
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
 from sarcodec.errors import FormatError
+from sarcodec.georef import Transform
 from sarcodec.io import gdal
 from sarcodec.io.crs import crs_from_text
 from sarcodec.io.sink import RasterSink
 from sarcodec.io.source import RasterSource
 from sarcodec.metadata import RasterMeta
 
-__all__ = ["RasterSink", "RasterSource", "profile"]
+__all__ = ["RasterSink", "RasterSource", "bounds", "pixel_size", "profile"]
+
+NOWHERE: Transform = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+"""Transform of a raster that has none: coordinates are columns and rows."""
 
 
 def profile(meta: RasterMeta) -> dict[str, Any]:
@@ -35,8 +41,24 @@ def profile(meta: RasterMeta) -> dict[str, Any]:
         "height": meta.height,
         "count": meta.count,
         "crs": None if meta.crs is None else _crs(meta.crs),
-        "transform": Affine.identity() if meta.transform is None else Affine(*meta.transform),
+        "transform": Affine(*(meta.transform or NOWHERE)),
     }
+
+
+def bounds(meta: RasterMeta) -> BoundingBox:
+    """The rectangle that holds the raster, in coordinates of its CRS; in pixels if it has no transform."""
+    a, b, c, d, e, f = meta.transform or NOWHERE
+    if b == d == 0:  # as rasterio has it: the bottom of a south-up raster lies above its top
+        return BoundingBox(c, f + e * meta.height, c + a * meta.width, f)
+    xs = [c + a * col + b * row for col in (0, meta.width) for row in (0, meta.height)]
+    ys = [f + d * col + e * row for col in (0, meta.width) for row in (0, meta.height)]
+    return BoundingBox(min(xs), min(ys), max(xs), max(ys))
+
+
+def pixel_size(meta: RasterMeta) -> tuple[float, float]:
+    """Width and height of a pixel in units of the CRS, as rasterio's `res`."""
+    a, b, _, d, e, _ = meta.transform or NOWHERE
+    return math.hypot(a, d), math.hypot(b, e)
 
 
 def _crs(text: str) -> CRS:

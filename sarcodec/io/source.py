@@ -13,6 +13,7 @@ import numpy as np
 from rasterio.enums import ColorInterp, Interleaving, MaskFlags
 from rasterio.windows import Window as GdalWindow
 
+from sarcodec import arguments
 from sarcodec.errors import InputError, UsageError
 from sarcodec.io import gdal, names
 from sarcodec.io.describe import describe
@@ -214,13 +215,13 @@ def _chosen(bands: Sequence[int] | None, count: int) -> tuple[int, ...]:
     """The bands asked for, all of them if None."""
     if bands is None:
         return tuple(range(1, count + 1))
-    hint = f"Give numbers from 1 to {count}, each once, such as --bands 1,2."
-    numbers = tuple(bands)
-    if not numbers or any(isinstance(n, bool) or not isinstance(n, int | np.integer) for n in numbers):
-        raise UsageError(f"bands {bands!r} are not a list of whole numbers", hint=hint)
-    if len(set(numbers)) != len(numbers) or not all(1 <= n <= count for n in numbers):
-        raise UsageError(f"bands {', '.join(map(str, numbers))} are not bands of the raster", hint=hint)
-    return tuple(int(n) for n in numbers)
+    numbers = tuple(arguments.whole("bands", number) for number in arguments.several("bands", bands))
+    if not numbers or len(set(numbers)) != len(numbers) or not all(1 <= n <= count for n in numbers):
+        raise UsageError(
+            f"bands {', '.join(map(str, numbers)) or 'none'} are not bands of the raster",
+            hint=f"Give numbers from 1 to {count}, each once, such as --bands 1,2.",
+        )
+    return numbers
 
 
 def _check_kind(dataset: Any, name: str, numbers: tuple[int, ...]) -> None:

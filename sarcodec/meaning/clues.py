@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sarcodec.types import Basis, Scale
+from sarcodec.types import SCALE_NAMES, Basis, Scale
 
 
 @dataclass(frozen=True)
@@ -24,25 +24,8 @@ class Clue:
     """Whether it says that all bands together are a picture."""
 
 
-SCALES = {
-    "dn": Scale.DN,
-    "digital number": Scale.DN,
-    "digital numbers": Scale.DN,
-    "amplitude": Scale.AMPLITUDE,
-    "magnitude": Scale.AMPLITUDE,
-    "power": Scale.POWER,
-    "intensity": Scale.POWER,
-    "linear": Scale.POWER,
-    "linear power": Scale.POWER,
-    "linear intensity": Scale.POWER,
-    "db": Scale.DB,
-    "decibel": Scale.DB,
-    "decibels": Scale.DB,
-}
-"""Words for a scale, in lower case."""
-
 _UNITS = {
-    **SCALES,
+    **SCALE_NAMES,
     "intensity_db": Scale.DB,
     "amplitude_db": Scale.DB,
     "m2/m2": Scale.POWER,
@@ -110,7 +93,7 @@ def of_tags(dataset: Mapping[str, str], band: Mapping[str, str]) -> Clue | None:
     """The clue of tags of the default namespace; those of the band count first."""
     for tags in (band, dataset):
         for key, text in tags.items():
-            scale = SCALES.get(_plain(text)) if key.upper() == "SCALE" else None
+            scale = SCALE_NAMES.get(_plain(text)) if key.upper() == "SCALE" else None
             if scale is None and _EXPRESSION.search(key.upper()):
                 found = _of_words(text)
                 scale = found.scale if found and not found.weak else None

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from sarcodec.arguments import number
+from sarcodec.errors import UsageError
 from sarcodec.georef import Transform
 from sarcodec.types import Window
 
@@ -68,13 +70,17 @@ class RasterMeta:
 
     def __post_init__(self) -> None:
         if self.nodata is not None:
+            number("nodata", self.nodata)
             object.__setattr__(self, "nodata", _nodata(self.nodata, self.dtype))
         if not self.bands:
             object.__setattr__(
                 self, "bands", tuple(BandMeta(colorinterp=c) for c in default_colors(self.count))
             )
         if len(self.bands) != self.count:
-            raise ValueError(f"{len(self.bands)} bands described, {self.count} counted")
+            raise UsageError(
+                f"{len(self.bands)} bands are described, {self.count} are counted",
+                hint="Give one BandMeta for each band, or none.",
+            )
 
     def selected(self, numbers: Sequence[int]) -> RasterMeta:
         """The metadata with these bands only, counted from 1."""

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from sarcodec.errors import UsageError
-
-DEVICES = ("auto", "cpu", "cuda")
+from sarcodec.types import DEVICES
 
 
 def one_thread() -> None:
