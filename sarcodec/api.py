@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
 from sarcodec.arrays import source_of
-from sarcodec.atomic import check_target, replacing
-from sarcodec.dataset import PathLike, SarcDataset, Tick, open_file, silent
+from sarcodec.atomic import replacing
+from sarcodec.dataset import PathLike, SarcDataset, Tick, check_header, open_file, silent
 from sarcodec.dataset import open as open_dataset
 from sarcodec.encoding import EncodeReport, Order, carry_out
-from sarcodec.errors import UsageError
+from sarcodec.endings import GEOTIFF, SARC, output_of
 from sarcodec.layers import Extracted, keep_layers
 from sarcodec.limits import DEFAULT, Limits
 from sarcodec.metadata import RasterMeta
@@ -94,17 +92,15 @@ def encode(
     """
     from sarcodec.io.raster import RasterSource
 
-    check_target(out, overwrite=overwrite)
-    _check_distinct(src, out)
-    order = Order(
-        quality, bpp, rmse_db, scale, quantity, radiometry, targets, texture, model, device, jobs, limits
-    )
-    with (
-        RasterSource(src, limits=limits) as source,
-        replacing(out, overwrite=overwrite) as partial,
-        partial.open("w+b") as file,
-    ):
-        return carry_out(order, source, file, progress, partial.parent)
+    out = output_of(src, out, SARC, overwrite=overwrite)
+    # The input comes first: what checks the order imports torch.
+    with RasterSource(src, limits=limits) as source:
+        order = Order(
+            quality, bpp, rmse_db, scale, quantity, radiometry, targets, texture, model, device, jobs, limits
+        )
+        source.tell_left_out()
+        with replacing(out, overwrite=overwrite) as partial, partial.open("w+b") as file:
+            return carry_out(order, source, file, progress, partial.parent)
 
 
 def encode_array(
@@ -194,13 +190,13 @@ def decode(
     SarcError
         One of its subclasses.
     """
+    out = output_of(src, out, GEOTIFF, overwrite=overwrite)
+    check_header(src, limits)
     from sarcodec.damage import marked
     from sarcodec.io.raster import RasterSink
     from sarcodec.model.runtime import threads_kept
     from sarcodec.verify import inspect
 
-    check_target(out, overwrite=overwrite)
-    _check_distinct(src, out)
     chosen: Any = {"base_only": base_only, "allow_partial": allow_partial, "model": model, "device": device}
     chosen |= {"unbiased": unbiased, "targets": targets, "texture": texture}
     with open_dataset(src, jobs=jobs, limits=limits, **chosen) as coded, threads_kept():
@@ -278,16 +274,10 @@ def extract(
     SarcError
         One of its subclasses.
     """
-    check_target(out, overwrite=overwrite)
-    _check_distinct(src, out)
+    out = output_of(src, out, SARC, overwrite=overwrite)
     with (
         open_file(src) as source,
         replacing(out, overwrite=overwrite) as partial,
         partial.open("wb") as file,
     ):
         return keep_layers(source, file, layers, progress, limits)
-
-
-def _check_distinct(src: PathLike, out: PathLike) -> None:
-    if Path(out).exists() and Path(src).exists() and os.path.samefile(src, out):
-        raise UsageError(f"{os.fspath(out)} is the input itself", hint="Give another output.")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy.typing as npt
 
-from sarcodec.errors import InputError, UsageError
+from sarcodec.errors import UsageError
 from sarcodec.limits import DEFAULT, Limits
 from sarcodec.metadata import RasterMeta
 from sarcodec.parallel import workers
+from sarcodec.places import open_here
 from sarcodec.types import Window
 
 if TYPE_CHECKING:
@@ -192,6 +192,7 @@ def open(  # noqa: A001
     SarcError
         One of its subclasses.
     """
+    check_header(path, limits)
     file = open_file(path)
     try:
         return SarcDataset(
@@ -212,12 +213,17 @@ def open(  # noqa: A001
         raise
 
 
+def check_header(path: PathLike, limits: Limits) -> None:
+    """Raise what is wrong with the file's name or header, before torch is imported."""
+    from sarcodec.bitstream.reader import read_header
+
+    with open_file(path) as file:
+        read_header(file, limits=limits)
+
+
 def open_file(path: PathLike) -> BinaryIO:
     """A binary file for reading; `InputError` where it cannot be opened."""
-    try:
-        return Path(path).open("rb")
-    except OSError as error:
-        raise InputError(f"cannot open {os.fspath(path)}: {error.strerror or error}") from error
+    return open_here(path)
 
 
 def _textured(texture: str | None) -> bool:

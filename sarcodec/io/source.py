@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -13,12 +14,16 @@ from rasterio.enums import ColorInterp, Interleaving, MaskFlags
 from rasterio.windows import Window as GdalWindow
 
 from sarcodec.errors import InputError, UsageError
-from sarcodec.io import gdal, names
+from sarcodec.io import gdal, inside, names
 from sarcodec.io.describe import describe
+from sarcodec.io.leftout import left_out
 from sarcodec.limits import DEFAULT, Limits, check
 from sarcodec.metadata import RasterMeta
+from sarcodec.places import local_path
 from sarcodec.scale import DTYPES
 from sarcodec.types import Window
+
+log = logging.getLogger(__name__)
 
 _LOST_BLOCKS = re.compile("Incorrect count for .(Strip|Tile)(Offsets|ByteCounts)")
 
@@ -43,6 +48,8 @@ class RasterSource:
 
     meta: RasterMeta
     """All of it but the pixels."""
+    left_out: tuple[str, ...]
+    """What of the file is not carried (pages, overviews, ...), a sentence each."""
 
     def __init__(self, path: str | os.PathLike[str], *, limits: Limits = DEFAULT) -> None:
         self.name = os.fspath(path)
@@ -53,6 +60,7 @@ class RasterSource:
                 _check_size(self._dataset, limits)
                 _check_kind(self._dataset, self.name)
                 self.meta = describe(self._dataset)
+                self.left_out = left_out(self._dataset)
         except gdal.GdalErrors as error:
             self.close()
             raise _unreadable(self.name, error) from error
@@ -94,6 +102,11 @@ class RasterSource:
                 raise self._damaged(band, window, text)
         return pixels
 
+    def tell_left_out(self) -> None:
+        """Warn of everything in `left_out`, a log record each."""
+        for text in self.left_out:
+            log.warning("%s: %s", self.name, text)
+
     def close(self) -> None:
         """Close the raster; closing twice does no harm."""
         self._dataset.close()
@@ -132,9 +145,10 @@ def check_window(meta: RasterMeta, band: int, window: Window) -> None:
 
 
 def _unreadable(name: str, error: Exception) -> InputError:
+    hint = inside.hint_of_unreadable(local_path(name))
     return InputError(
         f"{name} cannot be read as a raster: {gdal.reason(error)}",
-        hint="Is the file complete, and in a format that GDAL reads, such as GeoTIFF?",
+        hint=hint or "Is the file complete, and in a format that GDAL reads, such as GeoTIFF?",
     )
 
 
@@ -158,12 +172,7 @@ def _check_size(dataset: Any, limits: Limits) -> None:
 
 def _check_kind(dataset: Any, name: str) -> None:
     if not dataset.count:
-        inner = dataset.subdatasets
-        hint = (
-            f"Name one of the rasters in it, such as {inner[0]}."
-            if inner
-            else "Give a raster with at least one band."
-        )
+        hint = inside.named(dataset.subdatasets) or "Give a raster with at least one band."
         raise InputError(f"{name} has no bands of its own", hint=hint)
     kinds = sorted(set(dataset.dtypes))
     if len(kinds) > 1:
