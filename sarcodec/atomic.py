@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,7 +28,8 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path
 
     The caller creates, fills and closes the sibling. It is then flushed to disk and renamed over `path`
     in one step. Whatever goes wrong, an interrupt too, the sibling is removed and `path` stays as it was.
-    A symbolic link is followed: the file it points to is replaced, not the link.
+    A symbolic link is followed: the file it points to is replaced, not the link. A file that replaces another
+    has its permissions, and its owner and group as far as that is allowed; until then only its owner sees it.
 
     Only a process that is killed on the spot leaves its sibling behind, ``.NAME.PID.….partial``. The next
     one that writes `path` removes it, if it is sure that its process is gone, and else warns of it.
@@ -53,9 +55,12 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path
     _tidy(target)
     partial = target.with_name(f"{_start_of(target)}{os.getpid()}.{_place()}-{secrets.token_hex(4)}.partial")
     try:
+        if target.exists():
+            os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         yield partial
         _sync(partial)
         check_target(given, overwrite=overwrite)
+        _permit_as(target, partial)
         _put(partial, target, given, overwrite=overwrite)
     except OSError as error:
         _discard(partial)
@@ -98,6 +103,22 @@ def write_error(path: str | os.PathLike[str], error: OSError) -> WriteError:
 
 def _exists(given: Path) -> OutputExistsError:
     return OutputExistsError(f"{given} exists", hint="Choose another name, or allow overwriting.")
+
+
+def _permit_as(target: Path, partial: Path) -> None:
+    """Give the complete file the permissions of the file that it replaces, if there is one."""
+    try:
+        there = target.stat()
+    except OSError:
+        return
+    made = partial.stat()
+    for owner, group in ((there.st_uid, -1), (-1, there.st_gid)):
+        if owner not in (-1, made.st_uid) or group not in (-1, made.st_gid):
+            with suppress(OSError):
+                os.chown(partial, owner, group)
+    # A group that could not be kept must not get what another had.
+    kept = partial.stat().st_gid == there.st_gid
+    partial.chmod(stat.S_IMODE(there.st_mode) & (0o777 if kept else 0o707))
 
 
 def _put(partial: Path, target: Path, given: Path, *, overwrite: bool) -> None:
