@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
 
 from sarcodec.dataset import Tick, silent
 from sarcodec.errors import UsageError
@@ -17,7 +20,11 @@ from sarcodec.types import Quantity, Scale, SideWish
 if TYPE_CHECKING:
     from sarcodec.rate import Target
 
+log = logging.getLogger(__name__)
+
 DEFAULT_QUALITY = 50
+SMALL = 4096
+"""Bytes of a file below which nobody is warned that it is larger than its pixels."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,13 @@ def carry_out(
     finally:
         latents.close()
     seconds = time.monotonic() - began
+    raw = scene.pixels * np.dtype(source.meta.dtype).itemsize
+    if size > max(raw, SMALL):
+        log.warning(
+            "the file has %d bytes, more than the %d of the pixels as they are; ask for a lower rate",
+            size,
+            raw,
+        )
     return EncodeReport(size, 8 * size / scene.pixels, level, scene.scale, model.id, seconds, reached)
 
 

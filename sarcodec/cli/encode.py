@@ -204,7 +204,10 @@ def _gains(cell: str, *, radiometry: bool) -> bool | int:
 def _out_of_reach(report: EncodeReport, bpp: float | None, rmse_db: float | None) -> str:
     if bpp is not None:
         return f"{bpp:g} bpp is out of reach of model {report.model} here; took the nearest, {report.bpp:.4g}"
-    return f"an RMSE of {rmse_db:g} dB is out of reach of model {report.model} here; took the nearest"
+    return (
+        f"an RMSE of {rmse_db:g} dB is out of reach of model {report.model} here; took the nearest, "
+        f"level {report.level} at {report.bpp:.4g} bpp"
+    )
 
 
 def _facts(source: str, out: str, report: EncodeReport, limits: Limits) -> dict[str, Any]:
