@@ -13,6 +13,7 @@ from sarcodec.errors import InputError, UsageError
 REMOTE = re.compile(r"://|/vsi(curl|s3|gs|az|adls|oss|swift|webhdfs|hdfs)", re.IGNORECASE)
 """What a name of something on another machine holds."""
 
+_NO_FILE = re.compile(r"/vsi\w+(/|\?|$)|/dev/(stdout|fd/1)$|/proc/self/fd/1$")
 _FILE_URL = re.compile(r"file:(?://(?:localhost(?=/))?)?(.+)", re.IGNORECASE | re.DOTALL)
 _WRAPPED = re.compile(r"(/vsi\w+(\?file=|/|$))+(\d+_\d+,)?")
 _HERE = re.compile(r"(file|(zip|tar|gzip)(\+file)?|HDF5):", re.IGNORECASE)
@@ -108,7 +109,7 @@ def check_output(name: str) -> None:
     """Raise `UsageError` for a name under which no file on this machine can be written."""
     if not name:
         raise UsageError("the name of the output is empty", hint="Name the file to write.")
-    if REMOTE.search(name) or re.match(r"/vsi\w+(/|\?|$)", name):
+    if REMOTE.search(name) or _NO_FILE.match(name):
         raise UsageError(
             f"{short(name)} is not the name of a file on this machine",
             hint="Write to a file, or with -o - to standard output, and copy it from there.",

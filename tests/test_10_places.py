@@ -85,7 +85,7 @@ def test_a_file_is_the_same_by_whatever_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["s3://b/a.sarc", "https://x/a", "/vsistdout/", "/vsistdout", "/vsimem/a", ""]
+    "name", ["s3://b/a.sarc", "https://x/a", "/vsistdout/", "/vsistdout", "/vsimem/a", "/dev/stdout", ""]
 )
 def test_what_is_no_file_here_is_refused_as_output(name: str) -> None:
     with pytest.raises(UsageError):

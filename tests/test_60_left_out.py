@@ -13,6 +13,7 @@ from rasterio.enums import Resampling
 
 import sarcodec
 from conftest import TOY
+from sarcodec.io.leftout import left_out
 from sarcodec.io.raster import RasterSource
 from sarcodec.types import Window
 from testing.files import decode, encode, tiff
@@ -91,6 +92,32 @@ def test_what_an_inverted_tiff_loses_can_be_brought_back_as_told(
     assert decode(tmp_path / "a.sarc", tmp_path / "b.tif", "--co", "PHOTOMETRIC=MINISWHITE") == 0
     with rasterio.open(tmp_path / "b.tif") as back:
         assert back.tags(ns="IMAGE_STRUCTURE")["MINISWHITE"] == "YES"
+
+
+def test_arrays_beside_the_one_that_is_read_are_named_and_it_is_not(tmp_path: Path) -> None:
+    stack = tiff(tmp_path / "s.tif", np.stack([SCENE, SCENE, SCENE]).astype("float32"))
+    rasterio.shutil.copy(stack, tmp_path / "a.nc", driver="netCDF", FORMAT="NC4")
+    with RasterSource(f"NETCDF:{tmp_path}/a.nc:Band2") as source:
+        assert source.left_out == ()
+
+    class Opened:
+        """What GDAL gives of a netCDF file with a raster and coordinates of each pixel."""
+
+        driver, indexes, files, count = "netCDF", (1,), (), 1
+        subdatasets = ("netcdf:/a.nc:lat", "netcdf:/a.nc:lon", "netcdf:/a.nc:sigma0", "netcdf:/a.nc:angle")
+
+        def overviews(self, band: int) -> list[int]:
+            return []
+
+        def tags(self, band: int = 0, ns: str | None = None) -> dict[str, str]:
+            if ns == "GEOLOCATION":
+                return {"X_DATASET": 'NETCDF:"/a.nc":lon', "Y_DATASET": 'NETCDF:"/a.nc":lat'}
+            return {"NETCDF_VARNAME": "sigma0"} if band else {}
+
+    assert left_out(Opened()) == (
+        "1 more raster in the file is left out; encode it by its name: netcdf:/a.nc:angle",
+        'geolocation arrays (NETCDF:"/a.nc":lon, NETCDF:"/a.nc":lat) are left out; keep the file for them',
+    )
 
 
 AUX = (

@@ -29,14 +29,16 @@ def left_out(dataset: Any) -> tuple[str, ...]:
     dataset : rasterio.DatasetReader
         Open, with at least one band.
     """
-    found = [_others(dataset), _overviews(dataset), _inverted(dataset), _beside(dataset)]
+    told = (_others, _places, _overviews, _inverted, _beside)
+    found = [tell(dataset) for tell in told]
     return tuple(text for text in found if text)
 
 
 def _others(dataset: Any) -> str:
     """Pages, images and arrays beside the one that is read."""
-    first = re.compile(r"GTIFF_DIR:1:|NITF_IM:0:")
-    names = [] if dataset.driver in _VIEWS else [n for n in dataset.subdatasets if not first.match(n)]
+    if dataset.driver in _VIEWS:
+        return ""
+    names = [name for name in dataset.subdatasets if not _is_read(dataset, name)]
     if not names:
         return ""
     kind = "page" if names[0].startswith("GTIFF_DIR:") else "raster"
@@ -44,6 +46,31 @@ def _others(dataset: Any) -> str:
     if len(names) == 1:
         return f"1 more {kind} in the file is left out; encode it by its name: {listed}"
     return f"{len(names)} more {kind}s in the file are left out; encode each by its name: {listed}"
+
+
+def _is_read(dataset: Any, name: str) -> bool:
+    """Whether a subdataset is what the bands are, or what :func:`_places` tells of."""
+    variable = dataset.tags(1).get("NETCDF_VARNAME")
+    if re.match(r"GTIFF_DIR:1:|NITF_IM:0:", name) or (variable and name.endswith(f":{variable}")):
+        return True
+    return _plain(name) in map(_plain, _geolocation(dataset))
+
+
+def _places(dataset: Any) -> str:
+    """Arrays of coordinates, one for each pixel."""
+    arrays = _geolocation(dataset)
+    return f"geolocation arrays ({', '.join(arrays)}) are left out; keep the file for them" if arrays else ""
+
+
+def _geolocation(dataset: Any) -> list[str]:
+    tags = dataset.tags(ns="GEOLOCATION")
+    return [tags[key] for key in ("X_DATASET", "Y_DATASET") if key in tags]
+
+
+def _plain(name: str) -> str:
+    """Name of a subdataset as far as it must agree."""
+    prefix, colon, rest = name.replace('"', "").partition(":")
+    return prefix.lower() + colon + rest
 
 
 def _overviews(dataset: Any) -> str:

@@ -39,7 +39,10 @@ def checked(given: str) -> str:
             return within_file(f'ZARR:"{name}"') or name
         raise InputError(f"{name} is a directory", hint=inside.hint_of_folder(Path(name)))
     if not stat.S_ISREG(kind):
-        raise InputError(f"{name} is not a regular file", hint="Write it to a file first.")
+        raise InputError(
+            f"{name} is not a regular file",
+            hint="Write it to a file first; the command line reads a pipe by the name -.",
+        )
     if not os.path.getsize(name):
         raise InputError(f"{name} is empty", hint="Fetch or make the file again.")
     return _checked_file(name)
