@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sarcodec.errors import OutputExistsError, WriteError
+from sarcodec.places import check_output
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +47,13 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path
     OutputExistsError
         `path` exists and `overwrite` is false. Of several processes that write a new file at once, the
         first to end gets the name, and the others this error.
+    UsageError
+        `path` is a name of GDAL's, such as ``/vsistdout/``, or lies on another machine.
     WriteError
         `path` is no regular file, its folder is missing, or writing raised `OSError`.
     """
+    check_target(path, overwrite=overwrite)
     given = Path(path)
-    check_target(given, overwrite=overwrite)
     target = Path(os.path.realpath(given))
     _tidy(target)
     partial = target.with_name(f"{_start_of(target)}{os.getpid()}.{_place()}-{secrets.token_hex(4)}.partial")
@@ -73,6 +76,7 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path
 
 def check_target(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     """Raise what :func:`replacing` would raise before any work is done."""
+    check_output(os.fspath(path))
     given = Path(path)
     folder = Path(os.path.realpath(given)).parent
     try:

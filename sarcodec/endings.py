@@ -9,7 +9,7 @@ from typing import Literal
 
 from sarcodec.atomic import check_target
 from sarcodec.errors import UsageError
-from sarcodec.places import check_near, check_output, container, local_path, same_file
+from sarcodec.places import check_near, container, local_path, same_file
 
 Kind = Literal[".sarc", ".tif"]
 SARC: Kind = ".sarc"
@@ -49,7 +49,6 @@ def output_of(
     given, name = os.fspath(source), local_path(os.fspath(output))
     if container(given) is None:
         check_near(given)
-    check_output(name)
     if same_file(given, name):
         raise UsageError(f"{name} is the input itself", hint="Give another output.")
     check_ending(name, kind)

@@ -13,7 +13,7 @@ import pytest
 
 from sarcodec import atomic
 from sarcodec.atomic import replacing
-from sarcodec.errors import OutputExistsError, WriteError
+from sarcodec.errors import OutputExistsError, UsageError, WriteError
 from testing.forked import ends_well
 
 
@@ -277,6 +277,12 @@ def test_link_keeps_pointing_to_the_replaced_file(tmp_path: Path) -> None:
         partial.write_bytes(b"new")
     assert link.is_symlink()
     assert target.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("name", ["/vsistdout/", "/vsimem/a.tif", "https://x/a.sarc", ""])
+def test_what_is_no_name_of_a_file_here_is_a_usage_error(name: str) -> None:
+    with pytest.raises(UsageError), replacing(name, overwrite=True):
+        pytest.fail("the block must not run")
 
 
 # --- permissions

@@ -237,6 +237,16 @@ def test_decode_writes_to_no_name_of_gdals(run: Streams, here: Path, out: str) -
     assert "not the name of a file" in run.err
 
 
+def test_simulate_does_not_either(run: Streams, here: Path) -> None:
+    assert run("simulate", "/vsistdout/", "--size", "64") == 2
+
+
+def test_an_empty_name_is_told(run: Streams, here: Path) -> None:
+    assert run("encode", "") == 3
+    assert run("encode", "in.tif", "-o", "") == 2
+    assert listed(here) == ["in.sarc", "in.tif"]
+
+
 TORCHLESS = """
 import sys
 from sarcodec.cli import main

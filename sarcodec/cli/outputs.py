@@ -42,6 +42,8 @@ def output_for(source: str, given: str | None, kind: Kind, *, as_json: bool) -> 
     """
     from sarcodec.places import check_output, local_path
 
+    if not source:
+        raise InputError("the name of the input is empty", hint="Name the file to read.")
     if given is None:
         return _beside(source, kind)
     if given == STANDARD:
