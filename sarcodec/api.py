@@ -93,14 +93,16 @@ def encode(
     from sarcodec.io.raster import RasterSource
 
     out = output_of(src, out, SARC, overwrite=overwrite)
-    # The input comes first: what checks the order imports torch.
-    with RasterSource(src, limits=limits) as source:
-        order = Order(
-            quality, bpp, rmse_db, scale, quantity, radiometry, targets, texture, model, device, jobs, limits
-        )
+    order = Order(
+        quality, bpp, rmse_db, scale, quantity, radiometry, targets, texture, model, device, jobs, limits
+    )
+    with (
+        RasterSource(src, limits=limits) as source,
+        replacing(out, overwrite=overwrite) as partial,
+        partial.open("w+b") as file,
+    ):
         source.tell_left_out()
-        with replacing(out, overwrite=overwrite) as partial, partial.open("w+b") as file:
-            return carry_out(order, source, file, progress, partial.parent)
+        return carry_out(order, source, file, progress, partial.parent)
 
 
 def encode_array(

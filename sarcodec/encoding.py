@@ -18,7 +18,7 @@ from sarcodec.scan import Source
 from sarcodec.types import Quantity, Scale, SideWish
 
 if TYPE_CHECKING:
-    from sarcodec.rate import Target
+    from sarcodec.wanted import Target
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Order:
     @property
     def target(self) -> Target:
         """The rate; raises `UsageError` where more than one is asked for, or one that cannot be."""
-        from sarcodec.rate import Target
+        from sarcodec.wanted import Target
 
         unsaid = self.quality is self.bpp is self.rmse_db is None
         return Target(DEFAULT_QUALITY if unsaid else self.quality, self.bpp, self.rmse_db)
