@@ -57,8 +57,15 @@ def output_of(
 
 
 def check_ending(name: str | os.PathLike[str], kind: Kind) -> None:
-    """Raise `UsageError` if a file of this kind would have the name of another."""
+    """Raise `UsageError` for the name of another kind of file, or one that cannot be written."""
     suffix = Path(name).suffix.lower()
+    try:
+        os.fspath(name).encode()
+    except UnicodeEncodeError as error:
+        if kind == GEOTIFF:
+            raise UsageError(
+                f"the name {os.fspath(name)!a} is not UTF-8", hint="GDAL writes no such name; choose another."
+            ) from error
     if kind == GEOTIFF and suffix not in _GEOTIFFS:
         raise UsageError(
             f"{os.fspath(name)} would be a GeoTIFF by another name",

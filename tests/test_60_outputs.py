@@ -132,6 +132,12 @@ def test_errors_speak_of_standard_input_and_leave_nothing_behind(
     assert listed(here) == ["in.sarc", "in.tif", "tmp"]
 
 
+def test_warnings_speak_of_standard_input_too(run: Streams, here: Path) -> None:
+    write(here / "w.tif", dn((30, 40)), photometric="MINISWHITE")
+    assert run("encode", "-", "-o", "-", "--quiet", *OPTIONS, given=Path("w.tif").read_bytes()) == 0
+    assert run.err.startswith("sarcodec: warning: standard input: PHOTOMETRIC=MINISWHITE is left out")
+
+
 def test_json_and_a_file_do_not_share_standard_output(run: Streams, here: Path) -> None:
     for arguments in (("encode", "in.tif"), ("decode", "in.sarc"), ("extract", "in.sarc")):
         assert run(*arguments, "-o", "-", "--json") == 2
@@ -239,6 +245,13 @@ def test_decode_writes_to_no_name_of_gdals(run: Streams, here: Path, out: str) -
 
 def test_simulate_does_not_either(run: Streams, here: Path) -> None:
     assert run("simulate", "/vsistdout/", "--size", "64") == 2
+
+
+def test_a_geotiff_under_a_name_that_is_not_utf8_is_refused(run: Streams, here: Path) -> None:
+    (here / "in.sarc").rename("a\udcff.sarc")
+    assert run("decode", "a\udcff.sarc") == 2
+    assert "is not UTF-8" in run.err
+    assert run("info", "a\udcff.sarc") == 0
 
 
 def test_an_empty_name_is_told(run: Streams, here: Path) -> None:

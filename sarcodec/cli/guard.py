@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 from sarcodec.cli.console import ReaderGoneError, complain, warn
+from sarcodec.cli.streams import shown
 from sarcodec.cli.wording import worded
 from sarcodec.errors import SarcError
 
@@ -130,7 +131,7 @@ class _Warn(logging.Handler):
     """The library's log records as warnings on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        warn(record.getMessage())
+        warn(shown(record.getMessage()))
 
 
 @contextmanager

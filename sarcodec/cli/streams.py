@@ -73,6 +73,17 @@ def say(out: str, text: str) -> None:
         print(text, file=sys.stderr)  # noqa: T201
 
 
+def shown(text: str) -> str:
+    """`text` with the names of the streams in place of those of the files that stand for them."""
+    for path, what in _spools.items():
+        text = text.replace(path, what)
+    return text
+
+
+_spools: dict[str, str] = {}
+"""Files that stand for streams now, and names of the streams."""
+
+
 @contextmanager
 def _spooled(what: str, name: str) -> Iterator[Path]:
     """A path in a temporary folder; errors that name it name `what` instead."""
@@ -84,11 +95,13 @@ def _spooled(what: str, name: str) -> Iterator[Path]:
         raise _not_spooled(error) from error
     with folder:
         path = Path(folder.name) / name
+        _spools[str(path)] = what
         try:
             yield path
         except SarcError as error:
-            named = error.message.replace(str(path), what)
-            raise type(error)(named, hint=error.hint.replace(str(path), what)) from error
+            raise type(error)(shown(error.message), hint=shown(error.hint)) from error
+        finally:
+            del _spools[str(path)]
 
 
 class _Stdin:

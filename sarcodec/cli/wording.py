@@ -77,5 +77,5 @@ def _given(error: Any) -> object:
     cause: Any = getattr(error, "__cause__", None)
     if hasattr(cause, "errors"):
         return next((item.get("input") for item in cause.errors()), None)
-    found = re.search(r": '(.*?)' is not", error.format_message())
-    return found[1] if found else None
+    found = re.search(r": (?:'(.*?)'|(\S+)) is not", error.format_message())
+    return (found[1] or found[2]) if found else None
