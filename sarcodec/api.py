@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
@@ -14,10 +12,21 @@ import numpy.typing as npt
 from sarcodec import arguments
 from sarcodec.arguments import flag
 from sarcodec.arrays import source_of
-from sarcodec.atomic import check_target, replacing
-from sarcodec.dataset import LimitsLike, PathLike, SarcDataset, Tick, WindowLike, open_file, silent, ticking
+from sarcodec.atomic import replacing
+from sarcodec.dataset import (
+    LimitsLike,
+    PathLike,
+    SarcDataset,
+    Tick,
+    WindowLike,
+    check_header,
+    open_file,
+    silent,
+    ticking,
+)
 from sarcodec.dataset import open as open_dataset
 from sarcodec.encoding import EncodeReport, Order, carry_out
+from sarcodec.endings import GEOTIFF, SARC, Kind, output_of
 from sarcodec.errors import UsageError
 from sarcodec.layers import Extracted, keep_layers
 from sarcodec.limits import DEFAULT, limits_of
@@ -107,12 +116,13 @@ def encode(
         quality, bpp, rmse_db, scale, quantity, radiometry, targets, texture, model, device, jobs, limits
     )
     tick = ticking(progress)
-    given, target = _files(src, out, overwrite=overwrite)
+    given, target = _files(src, out, SARC, overwrite=overwrite)
     with (
         RasterSource(given, limits=limits_of(limits), bands=bands) as source,
         replacing(target, overwrite=overwrite) as partial,
         partial.open("w+b") as file,
     ):
+        source.tell_left_out()
         return carry_out(order, source, file, tick, partial.parent)
 
 
@@ -224,6 +234,8 @@ def decode(
     SarcError
         One of its subclasses.
     """
+    given, out = _files(src, out, GEOTIFF, overwrite=overwrite)
+    check_header(given, limits_of(limits))
     from sarcodec.damage import marked
     from sarcodec.io.raster import RasterSink
     from sarcodec.meaning import tags
@@ -232,7 +244,6 @@ def decode(
 
     tick, factor = ticking(progress), arguments.whole("reduce", reduce)
     options = arguments.maybe(arguments.options, "creation_options", creation_options)
-    given, out = _files(src, out, overwrite=overwrite)
     chosen: Any = {"base_only": base_only, "allow_partial": allow_partial, "model": model, "device": device}
     chosen |= {"unbiased": unbiased, "targets": targets, "texture": texture}
     with open_dataset(given, jobs=jobs, limits=limits, **chosen) as coded, threads_kept():
@@ -330,7 +341,7 @@ def extract(
         One of its subclasses.
     """
     count, tick, allowed = arguments.whole("layers", layers), ticking(progress), limits_of(limits)
-    given, target = _files(src, out, overwrite=overwrite)
+    given, target = _files(src, out, SARC, overwrite=overwrite)
     with (
         open_file(given) as source,
         replacing(target, overwrite=overwrite) as partial,
@@ -339,18 +350,7 @@ def extract(
         return keep_layers(source, file, count, tick, allowed)
 
 
-def _files(src: object, out: object, *, overwrite: object) -> tuple[str, str]:
-    """The names of input and output, checked before anything slow begins.
-
-    Raises
-    ------
-    UsageError
-        One is no name, or both are one file.
-    OutputExistsError, WriteError
-        See :func:`sarcodec.atomic.check_target`.
-    """
+def _files(src: object, out: object, kind: Kind, *, overwrite: object) -> tuple[str, str]:
+    """The names of input and output, checked before anything slow begins; raises as `output_of`."""
     given, target = arguments.path("src", src), arguments.path("out", out)
-    check_target(target, overwrite=flag("overwrite", overwrite))
-    if Path(target).exists() and Path(given).exists() and os.path.samefile(given, target):
-        raise UsageError(f"{target} is the input itself", hint="Give another output.")
-    return given, target
+    return given, output_of(given, target, kind, overwrite=flag("overwrite", overwrite))

@@ -7,11 +7,13 @@ import logging
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sarcodec.errors import OutputExistsError, WriteError
+from sarcodec.places import check_output
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +29,8 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path
 
     The caller creates, fills and closes the sibling. It is then flushed to disk and renamed over `path`
     in one step. Whatever goes wrong, an interrupt too, the sibling is removed and `path` stays as it was.
-    A symbolic link is followed: the file it points to is replaced, not the link.
+    A symbolic link is followed: the file it points to is replaced, not the link. A file that replaces another
+    has its permissions, and its owner and group as far as that is allowed; until then only its owner sees it.
 
     Only a process that is killed on the spot leaves its sibling behind, ``.NAME.PID.….partial``. The next
     one that writes `path` removes it, if it is sure that its process is gone, and else warns of it.
@@ -44,18 +47,23 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path
     OutputExistsError
         `path` exists and `overwrite` is false. Of several processes that write a new file at once, the
         first to end gets the name, and the others this error.
+    UsageError
+        `path` is a name of GDAL's, such as ``/vsistdout/``, or lies on another machine.
     WriteError
         `path` is no regular file, its folder is missing, or writing raised `OSError`.
     """
+    check_target(path, overwrite=overwrite)
     given = Path(path)
-    check_target(given, overwrite=overwrite)
     target = Path(os.path.realpath(given))
     _tidy(target)
     partial = target.with_name(f"{_start_of(target)}{os.getpid()}.{_place()}-{secrets.token_hex(4)}.partial")
     try:
+        if target.exists():
+            os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         yield partial
         _sync(partial)
         check_target(given, overwrite=overwrite)
+        _permit_as(target, partial)
         _put(partial, target, given, overwrite=overwrite)
     except OSError as error:
         _discard(partial)
@@ -68,6 +76,7 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path
 
 def check_target(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     """Raise what :func:`replacing` would raise before any work is done."""
+    check_output(os.fspath(path))
     given = Path(path)
     folder = Path(os.path.realpath(given)).parent
     try:
@@ -98,6 +107,22 @@ def write_error(path: str | os.PathLike[str], error: OSError) -> WriteError:
 
 def _exists(given: Path) -> OutputExistsError:
     return OutputExistsError(f"{given} exists", hint="Choose another name, or allow overwriting.")
+
+
+def _permit_as(target: Path, partial: Path) -> None:
+    """Give the complete file the permissions of the file that it replaces, if there is one."""
+    try:
+        there = target.stat()
+    except OSError:
+        return
+    made = partial.stat()
+    for owner, group in ((there.st_uid, -1), (-1, there.st_gid)):
+        if owner not in (-1, made.st_uid) or group not in (-1, made.st_gid):
+            with suppress(OSError):
+                os.chown(partial, owner, group)
+    # A group that could not be kept must not get what another had.
+    kept = partial.stat().st_gid == there.st_gid
+    partial.chmod(stat.S_IMODE(there.st_mode) & (0o777 if kept else 0o707))
 
 
 def _put(partial: Path, target: Path, given: Path, *, overwrite: bool) -> None:

@@ -36,6 +36,13 @@ class DamagedTile:
     def __str__(self) -> str:
         return f"band {self.band} row {self.row} column {self.col}"
 
+    @property
+    def told(self) -> str:
+        """Where the tile is and what is wrong with it, the place once."""
+        place = f"{where(self.row, self.col)}, band {self.band}"
+        rest = self.reason.removeprefix(place)
+        return f"{self}: {self.reason if rest == self.reason else rest.lstrip(':, ')}"
+
 
 def named(error: FormatError, place: Place) -> FormatError:
     """The same error with the tile's name in front."""

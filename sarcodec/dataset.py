@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy.typing as npt
@@ -13,11 +12,12 @@ from sarcodec import arguments
 from sarcodec.arguments import flag, shown, whole
 from sarcodec.borrowed import borrowed, usable
 from sarcodec.described import Described
-from sarcodec.errors import InputError, UsageError
-from sarcodec.limits import DEFAULT, Limits
+from sarcodec.errors import UsageError
+from sarcodec.limits import DEFAULT, Limits, limits_of
 from sarcodec.metadata import RasterMeta
 from sarcodec.nodata import as_masked
 from sarcodec.parallel import workers
+from sarcodec.places import open_here
 from sarcodec.request import bands_of, decoding, factor_of, window_of
 from sarcodec.types import Window
 
@@ -231,6 +231,8 @@ def open(  # noqa: A001
         One of its subclasses.
     """
     given = borrowed(path)
+    if given is None:
+        check_header(path, limits_of(limits))  # type: ignore[arg-type]
     file, name = (open_file(path), os.fspath(path)) if given is None else (given, shown(path))  # type: ignore[arg-type]
     try:
         return SarcDataset(
@@ -251,10 +253,14 @@ def open(  # noqa: A001
         raise
 
 
+def check_header(path: PathLike, limits: Limits) -> None:
+    """Raise what is wrong with the file's name or header, before torch is imported."""
+    from sarcodec.bitstream.reader import read_header
+
+    with open_file(path) as file:
+        read_header(file, limits=limits)
+
+
 def open_file(path: PathLike) -> BinaryIO:
-    """A binary file for reading; `InputError` where it cannot be opened, `UsageError` for what is no name."""
-    name = arguments.path("path", path)
-    try:
-        return Path(name).open("rb")
-    except OSError as error:
-        raise InputError(f"cannot open {name}: {error.strerror or error}") from error
+    """A binary file for reading; `InputError` if it cannot be opened, `UsageError` for what is no name."""
+    return open_here(arguments.path("path", path))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
 
 from sarcodec import arguments
 from sarcodec.dataset import LimitsLike, PathLike, Tick, silent
@@ -17,9 +20,13 @@ from sarcodec.source import Source
 from sarcodec.types import DEVICES, Basis, Quantity, Scale, SideWish
 
 if TYPE_CHECKING:
-    from sarcodec.rate import Target
+    from sarcodec.wanted import Target
+
+log = logging.getLogger(__name__)
 
 DEFAULT_QUALITY = 50
+SMALL = 4096
+"""Bytes of a file below which nobody is warned that it is larger than its pixels."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ class Order:
     @property
     def target(self) -> Target:
         """The rate; raises `UsageError` where more than one is asked for, or one that cannot be."""
-        from sarcodec.rate import Target
+        from sarcodec.wanted import Target
 
         unsaid = self.quality is self.bpp is self.rmse_db is None
         return Target(DEFAULT_QUALITY if unsaid else self.quality, self.bpp, self.rmse_db)
@@ -156,6 +163,13 @@ def carry_out(
     finally:
         latents.close()
     seconds = time.monotonic() - began
+    raw = scene.pixels * np.dtype(source.meta.dtype).itemsize
+    if size > max(raw, SMALL):
+        log.warning(
+            "the file has %d bytes, more than the %d of the pixels as they are; ask for a lower rate",
+            size,
+            raw,
+        )
     return EncodeReport(
         size,
         8 * size / scene.pixels,

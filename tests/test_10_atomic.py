@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from sarcodec import atomic
 from sarcodec.atomic import replacing
-from sarcodec.errors import OutputExistsError, WriteError
+from sarcodec.errors import OutputExistsError, UsageError, WriteError
 from testing.forked import ends_well
 
 
@@ -276,3 +277,78 @@ def test_link_keeps_pointing_to_the_replaced_file(tmp_path: Path) -> None:
         partial.write_bytes(b"new")
     assert link.is_symlink()
     assert target.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("name", ["/vsistdout/", "/vsimem/a.tif", "https://x/a.sarc", ""])
+def test_what_is_no_name_of_a_file_here_is_a_usage_error(name: str) -> None:
+    with pytest.raises(UsageError), replacing(name, overwrite=True):
+        pytest.fail("the block must not run")
+
+
+# --- permissions
+
+
+@pytest.fixture
+def _umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("_umask")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o664])
+def test_a_file_that_replaces_another_has_its_permissions(tmp_path: Path, mode: int) -> None:
+    target = tmp_path / "a.sarc"
+    target.write_bytes(b"old")
+    target.chmod(mode)
+    with replacing(target, overwrite=True) as partial:
+        assert partial.stat().st_mode & 0o777 == 0o600  # nobody else looks into it meanwhile
+        partial.write_bytes(b"new")
+    assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"new", mode)
+
+
+@pytest.mark.usefixtures("_umask")
+def test_a_new_file_has_the_permissions_of_the_umask(tmp_path: Path) -> None:
+    for overwrite in (False, True):
+        target = tmp_path / f"{overwrite}.sarc"
+        with replacing(target, overwrite=overwrite) as partial:
+            partial.write_bytes(b"new")
+        assert target.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.usefixtures("_umask")
+def test_a_link_gives_the_permissions_of_the_file_it_points_to(tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(b"old")
+    (tmp_path / "real").chmod(0o600)
+    (tmp_path / "link").symlink_to("real")
+    with replacing(tmp_path / "link", overwrite=True) as partial:
+        partial.write_bytes(b"new")
+    assert (tmp_path / "real").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+def test_owner_and_group_are_kept(tmp_path: Path) -> None:
+    target = tmp_path / "a.sarc"
+    target.write_bytes(b"old")
+    os.chown(target, 1234, 2345)
+    with replacing(target, overwrite=True) as partial:
+        partial.write_bytes(b"new")
+    assert (target.stat().st_uid, target.stat().st_gid) == (1234, 2345)
+
+
+@pytest.mark.usefixtures("_umask")
+def test_where_the_group_cannot_be_kept_another_gets_no_access(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError
+
+    target = tmp_path / "a.sarc"
+    target.write_bytes(b"old")
+    target.chmod(0o660)
+    if os.getuid() == 0:
+        os.chown(target, 1234, 2345)
+        monkeypatch.setattr(os, "chown", refuse)
+        with replacing(target, overwrite=True) as partial:
+            partial.write_bytes(b"new")
+        assert target.stat().st_mode & 0o777 == 0o600

@@ -326,3 +326,17 @@ def test_vectorised_leb128_equals_the_scalar_form_and_inverts(values: list[int])
 def test_vectorised_leb128_refuses_what_is_not_one_shortest_integer(data: bytes) -> None:
     with pytest.raises(FormatError):
         layout.unpack_uvs(data, 1)
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (b"II*\0", "it is a TIFF.*sarcodec encode"),
+        (b"PK\3\4", "it is a zip archive.*Unpack"),
+        (b"\x89SARC\n\x1a", "starts with 89 53.*line ends"),
+    ],
+)
+def test_what_begins_as_another_file_is_called_by_its_name(start: bytes, said: str) -> None:
+    for length in (30, 12):
+        with pytest.raises(FormatError, match=f"(?s)not a .sarc file: .*{said}"):
+            header_size(start.ljust(length, b"\0"))

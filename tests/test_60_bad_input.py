@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import struct
+import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -118,6 +121,38 @@ def product(*, packed: bool, empty: bool = False) -> Make:
     return make
 
 
+def tarred(name: str, mode: str) -> Make:
+    def make(folder: Path) -> Path:
+        with tarfile.open(folder / name, mode) as archive:  # type: ignore[call-overload]
+            archive.add(tiff(folder / "s.tif", SCENE), "./d/a.tif")
+        return folder / name
+
+    return make
+
+
+def dimap(name: str) -> Make:
+    """A product as SNAP writes it, but for the header of its raster."""
+
+    def make(folder: Path) -> Path:
+        (folder / "p.dim").write_text(
+            '<?xml version="1.0"?><Dimap_Document name="p.dim"><Metadata_Id>'
+            '<METADATA_FORMAT version="2.12.1">DIMAP</METADATA_FORMAT>'
+            "<METADATA_PROFILE>BEAM-DATAMODEL-V1</METADATA_PROFILE></Metadata_Id>"
+            "</Dimap_Document>"
+        )
+        (folder / "p.data").mkdir()
+        (folder / "p.data" / "Sigma0_VV.img").write_bytes(bytes(4800))
+        return folder / name
+
+    return make
+
+
+def empty_zarr(folder: Path) -> Path:
+    (folder / "s.zarr").mkdir()
+    (folder / "s.zarr" / ".zgroup").write_text('{"zarr_format": 2}')
+    return folder / "s.zarr"
+
+
 def masked(folder: Path) -> Path:
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
         return tiff(folder / "a.tif", SCENE, lambda d: d.write_mask(np.eye(30, 40, dtype=bool)))
@@ -171,14 +206,28 @@ BAD: dict[str, Bad] = {
     # names
     "missing": Bad(lambda f: f / "nowhere.tif", 3, ("does not exist", "Check the name")),
     "missing in a missing folder": Bad(lambda f: f / "no" / "a.tif", 3, ("does not exist",)),
-    "standard input": Bad(named("-"), 3, ("not a file", "Standard input")),
     "GDAL's standard input": Bad(named("/vsistdin/"), 3, ("not a file", "Standard input")),
     "device": Bad(named("/dev/zero"), 3, ("not a regular file",)),
     "name of 5000 characters": Bad(named("x" * 5000), 3, ("does not exist",)),
     "path of 3000 characters": Bad(named("/".join(["y" * 200] * 15)), 3, ("does not exist",)),
     "name that is not UTF-8": Bad(named("a\udcff.tif"), 3, ("not UTF-8", "Rename")),
     "URL": Bad(named("https://127.0.0.1:9/a.tif"), 3, ("not a file on this machine", "Download")),
-    "file URL": Bad(named("file:///tmp/a.tif"), 3, ("not a file on this machine",)),
+    "file URL": Bad(named("file:///nowhere/a.tif"), 3, ("/nowhere/a.tif does not exist",)),
+    "file URL of a folder": Bad(lambda f: f"file://{f}", 3, ("is a directory",)),
+    "missing, with a colon": Bad(named("S1_T05:33.tif"), 3, ("S1_T05:33.tif does not exist",)),
+    "zip URL of no archive": Bad(named("zip://a.zip!a.tif"), 3, ("a.zip does not exist",)),
+    "zip URL without a file": Bad(
+        lambda f: f"zip://{Path(str(product(packed=True)(f))).name}", 3, ("names no file", "zip://S1A_X.zip!")
+    ),
+    "zip URL elsewhere": Bad(
+        named("zip+https://127.0.0.1:9/a.zip!a.tif"), 3, ("not a file on this machine",)
+    ),
+    "HDF5 elsewhere": Bad(named('HDF5:"https://127.0.0.1:9/a.h5"://x'), 3, ("not a file on this machine",)),
+    "HDF5 elsewhere, no quotes": Bad(named("HDF5:https://127.0.0.1:9/a.h5://x"), 3, ("on this machine",)),
+    "HDF5 that is missing": Bad(named("HDF5:a.h5://x"), 3, ("a.h5 does not exist",)),
+    "page of a missing TIFF": Bad(named("GTIFF_DIR:2:a.tif"), 3, ("a.tif does not exist",)),
+    "page that is missing": Bad(lambda f: f"GTIFF_DIR:9:{same_file(f)}", 3, ("cannot be read", "by itself")),
+    "Windows path": Bad(named("C:\\data\\a.tif"), 3, ("does not exist",)),
     "vsicurl": Bad(named("/vsicurl/http://127.0.0.1:9/a.tif"), 3, ("not a file on this machine", "Download")),
     "S3": Bad(named("/vsis3/bucket/a.tif"), 3, ("not a file on this machine", "Download")),
     "web map service": Bad(named("WMS:http://127.0.0.1:9/"), 3, ("not a file on this machine",)),
@@ -194,6 +243,22 @@ BAD: dict[str, Bad] = {
         ("archive", "/vsizip/", "S1A_X.zip/S1A_X.SAFE/measurement/s1a-iw-grd-vv.tiff"),
     ),
     "archive without rasters": Bad(product(packed=True, empty=True), 3, ("cannot be read as a raster",)),
+    "packed by gzip": Bad(
+        lambda f: holding("a.tif.gz", gzip.compress(same_file(f).read_bytes()))(f), 3, ("/vsigzip/", "Unpack")
+    ),
+    "archive of tar": Bad(tarred("a.tar", "w"), 3, ("/a.tar/d/a.tif",)),
+    "archive of tar, packed": Bad(tarred("a.tar.gz", "w:gz"), 3, ("/vsitar/", "/a.tar.gz/d/a.tif")),
+    "archive of tar, packed, by another name": Bad(tarred("a.bin", "w:gz"), 3, ("tar archive", "unpack it")),
+    "packed by bzip2": Bad(holding("a.tif.bz2", bz2.compress(b"a")), 3, ("bzip2", "unpack it first")),
+    "header of BEAM-DIMAP": Bad(dimap("p.dim"), 3, ("BEAM-DIMAP", "/p.data/Sigma0_VV.img")),
+    "folder of BEAM-DIMAP": Bad(dimap("p.data"), 3, ("is a directory", "/p.data/Sigma0_VV.img")),
+    "raster of BEAM-DIMAP without its header": Bad(
+        dimap("p.data/Sigma0_VV.img"), 3, ("Sigma0_VV.hdr is missing",)
+    ),
+    "Zarr store without arrays": Bad(empty_zarr, 3, ("Zarr version 2", 's.zarr":/VV')),
+    "file of this codec": Bad(
+        holding("a.sarc", b"\x89SARC\r\n\x1a rest"), 3, ("is a .sarc file already: decode or extract it",)
+    ),
     # content
     "empty file": Bad(holding("a.tif", ""), 3, ("is empty",)),
     "one byte": Bad(holding("a.tif", "I"), 3, ("cannot be read as a raster",)),
@@ -251,7 +316,19 @@ BAD: dict[str, Bad] = {
     "output is the input by a link": Bad(
         itself_through_a_link, 2, ("is the input itself",), output="link.sarc"
     ),
-    "output is a folder": Bad(same_file, 9, ("is a directory",), output="."),
+    "output is GDAL's standard output": Bad(same_file, 2, ("/vsistdout/", "-o -"), output="/vsistdout/"),
+    "output in GDAL's memory": Bad(same_file, 2, ("/vsimem/a.sarc",), output="/vsimem/a.sarc"),
+    "output is elsewhere": Bad(same_file, 2, ("s3://b/a.sarc",), output="s3://b/a.sarc"),
+    "output without a name": Bad(same_file, 2, ("empty",), output=""),
+    "output by the name of a TIFF": Bad(same_file, 2, (".sarc file by another name",), output="b.TIF"),
+    "output by the name of an image": Bad(same_file, 2, (".sarc file by another name",), output="b.jp2"),
+    "output is the file of the page": Bad(
+        lambda f: f"GTIFF_DIR:1:{same_file(f)}", 2, ("is the input itself",), output="a.tif"
+    ),
+    "output is the input by its URL": Bad(
+        lambda f: f"file://{same_file(f)}", 2, ("is the input itself",), output="a.tif"
+    ),
+    "output in a folder that is missing": Bad(same_file, 9, ("no folder", "Create"), output="no/"),
     "output in a missing folder": Bad(same_file, 9, ("no folder",), output="no/out.sarc"),
     "output in a file": Bad(same_file, 9, ("a.tif",), output="a.tif/out.sarc"),
     "output in a folder that takes no files": Bad(

@@ -588,7 +588,7 @@ def test_too_many_bands_exit_7(run: Run, tmp_path: Path) -> None:
 def test_an_existing_output_exits_8_and_stays(
     run: Run, scene: Path, coded: Path, tmp_path: Path, command: str
 ) -> None:
-    mine = tmp_path / "scene.tif"
+    mine = tmp_path / ("scene.sarc" if command == "encode" else "scene.tif")
     mine.write_bytes(b"mine")
     arguments = {
         "encode": (scene, "-o", mine),
@@ -613,7 +613,7 @@ def test_force_replaces_an_existing_output(run: Run, coded: Path, tmp_path: Path
 
 @pytest.mark.parametrize("command", ["encode", "decode", "simulate"])
 def test_a_missing_folder_exits_9(run: Run, scene: Path, coded: Path, tmp_path: Path, command: str) -> None:
-    out = tmp_path / "no" / "folder.x"
+    out = tmp_path / "no" / ("a.sarc" if command == "encode" else "a.tif")
     arguments = {"encode": (scene, "-o", out), "decode": (coded, "-o", out), "simulate": (out,)}[command]
     done = run(command, *arguments)
     assert done.code == 9
@@ -644,7 +644,8 @@ def test_every_error_of_the_package_ends_in_its_code_and_two_lines(
     done = run("decode", "a.sarc")
     assert done.code == kind.exit_code
     assert done.code in EXIT_CODES
-    assert done.err.startswith("sarcodec: error: something is wrong, here\n")
+    name = "a.sarc: " if issubclass(kind, errors.FormatError) else ""
+    assert done.err.startswith(f"sarcodec: error: {name}something is wrong, here\n")
     assert_two_lines(done.err)
 
 

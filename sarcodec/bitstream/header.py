@@ -13,6 +13,7 @@ from sarcodec.bitstream.cursor import Cursor
 from sarcodec.bitstream.layout import Chunk, LayerKind, Meaning, Quantiser
 from sarcodec.bitstream.parts import Band, Layer, ModelRef
 from sarcodec.errors import ChecksumError, FormatError, UnsupportedError
+from sarcodec.magic import OURS, PACKED, kind_of
 from sarcodec.types import Basis, PixelScale, Quantity, Scale, TileGrid, first_of
 
 __all__ = ["Band", "Header", "Layer", "ModelRef", "crc_in", "header_size"]
@@ -135,11 +136,13 @@ def header_size(prologue: bytes, *, limits: lim.Limits = lim.DEFAULT) -> int:
     """Bytes of prologue and header, from the first 18 bytes of a file; raises as `Header.from_bytes`."""
     if len(prologue) < layout.PROLOGUE_BYTES:
         known = layout.MAGIC.startswith(prologue[:8]) or prologue.startswith(layout.MAGIC)
+        if kind_of(prologue) and not known:
+            raise _foreign(prologue)
         what = "truncated within its first 18 bytes" if known and prologue else "not a .sarc file"
         raise FormatError(f"{what}: {len(prologue)} bytes long")
     magic, major, minor, length = layout.PROLOGUE.unpack(prologue[: layout.PROLOGUE.size])
     if magic != layout.MAGIC:
-        raise FormatError(f"not a .sarc file: it starts with {magic.hex(' ')}, not {layout.MAGIC.hex(' ')}")
+        raise _foreign(prologue)
     if major > layout.MAJOR:
         raise UnsupportedError(
             f"format version {major}.{minor} is newer than {layout.MAJOR}", hint=layout.NEWER
@@ -149,6 +152,20 @@ def header_size(prologue: bytes, *, limits: lim.Limits = lim.DEFAULT) -> int:
     return layout.PROLOGUE_BYTES + lim.check(
         "header length", length, limits.header_bytes, limit="header_bytes"
     )
+
+
+def _foreign(start: bytes) -> FormatError:
+    """The error for a file that begins with these bytes, which no `.sarc` file does."""
+    kind = kind_of(start)
+    if kind is None or kind == OURS:
+        magic = layout.MAGIC
+        return FormatError(
+            f"not a .sarc file: it starts with {start[: len(magic)].hex(' ')}, not {magic.hex(' ')}",
+            hint="A transfer changed its line ends: copy it again as a binary file." if kind else "",
+        )
+    packed = "Unpack it first; sarcodec encode makes a .sarc file of a raster."
+    made = "It is an input of sarcodec encode, which makes a .sarc file of a raster."
+    return FormatError(f"not a .sarc file: it is {kind}", hint=packed if kind in PACKED else made)
 
 
 def crc_in(prologue: bytes) -> int:

@@ -63,7 +63,7 @@ class Segment:
             part = f"layer {self.number - 1}" if self.number else "mask"
             raise ChecksumError(
                 f"{where}, band {self.band + 1}, {part}: stored CRC {expected:08x}, computed {computed:08x}",
-                hint="This tile is damaged; other tiles may still be whole.",
+                hint="This tile is damaged; with allow_partial, those that are whole are decoded.",
             )
         return body
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sarcodec.cli import console
+from sarcodec.cli import console, streams
 from sarcodec.cli.guard import PARTIAL
 from sarcodec.cli.options import (
     OUTPUT,
@@ -21,9 +21,11 @@ from sarcodec.cli.options import (
     ModelOption,
     OverwriteOption,
     QuietOption,
-    default_output,
+    check_resources,
     epilog,
 )
+from sarcodec.cli.outputs import output_for
+from sarcodec.cli.told import naming
 
 if TYPE_CHECKING:
     from sarcodec.types import Window
@@ -41,14 +43,14 @@ NAMED = 20
 
 
 def decode(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="A .sarc file.")],
+    source: Annotated[str, typer.Argument(metavar="FILE", help="A .sarc file; - is standard input.")],
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--output",
             "-o",
             metavar="OUT.tif",
-            help="GeoTIFF to write. The input's name with .tif where left out.",
+            help="GeoTIFF to write, a folder, or - (standard output). Left out: the input's name, .tif.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -119,33 +121,40 @@ def decode(
 ) -> None:
     """Decode a .sarc file to a GeoTIFF with all of the source's metadata."""
     part, options = _window(window), _pairs(creation_options or [])
-    out = output or default_output(str(source), ".tif")
+    from sarcodec.endings import GEOTIFF
+
+    out = output_for(source, output, GEOTIFF, as_json=as_json)
+    check_resources(model, jobs)
     from sarcodec import api
     from sarcodec.limits import limits_from
 
     began = time.monotonic()
-    with console.progress(quiet=quiet) as tick:
-        report = api.decode(
-            source,
-            out,
-            window=part,
-            base_only=base_only,
-            allow_partial=allow_partial,
-            unbiased=unbiased,
-            reduce=int(reduce),
-            targets=not no_targets,
-            texture=None if texture == "none" else texture,
-            model=model,
-            device=device,
-            jobs=jobs,
-            overwrite=overwrite,
-            creation_options=options,
-            progress=tick,
-            limits=limits_from(limit or []),
-        )
+    with (
+        streams.read_from(source) as path,
+        streams.written_to(out, GEOTIFF) as target,
+    ):
+        with naming(source, path), console.progress(quiet=quiet) as tick:
+            report = api.decode(
+                path,
+                target,
+                window=part,
+                base_only=base_only,
+                allow_partial=allow_partial,
+                unbiased=unbiased,
+                reduce=int(reduce),
+                targets=not no_targets,
+                texture=None if texture == "none" else texture,
+                model=model,
+                device=device,
+                jobs=jobs,
+                overwrite=overwrite,
+                creation_options=options,
+                progress=tick,
+                limits=limits_from(limit or []),
+            )
+        sizes = os.path.getsize(path), os.path.getsize(target)
     meta, damaged = report.meta, report.damaged
     seconds = time.monotonic() - began
-    sizes = source.stat().st_size, out.stat().st_size
     if as_json:
         console.say_json(
             {
@@ -167,16 +176,18 @@ def decode(
             }
         )
     elif not quiet:
-        console.say(
+        streams.say(
+            out,
             f"{source}  {console.size_text(sizes[0])} -> {out}  {console.size_text(sizes[1])}  "
-            f"{meta.width}x{meta.height}x{meta.count} {meta.dtype}  {seconds:.1f} s"
+            f"{meta.width}x{meta.height}x{meta.count} {meta.dtype}  {seconds:.1f} s",
         )
     if damaged:
         for tile in damaged[:NAMED]:
-            console.warn(f"{tile}: {tile.reason}")
+            console.warn(tile.told)
         more = f", {len(damaged) - NAMED} more than named" if len(damaged) > NAMED else ""
+        many = "1 damaged tile is" if len(damaged) == 1 else f"{len(damaged)} damaged tiles are"
         console.complain(
-            f"{source}: {len(damaged)} damaged tiles{more}; they and what their loss reaches are nodata",
+            f"{source}: {many}{more}, with what the loss reaches, nodata",
             f"Nodata is {meta.nodata} in {out}; its tag SARCODEC:DAMAGED_TILES names them all.",
         )
         raise typer.Exit(PARTIAL)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sarcodec.cli import console
+from sarcodec.cli import console, streams
 from sarcodec.cli.options import (
     OUTPUT,
     QUALITY,
@@ -21,9 +20,10 @@ from sarcodec.cli.options import (
     ModelOption,
     OverwriteOption,
     QuietOption,
-    default_output,
+    check_resources,
     epilog,
 )
+from sarcodec.cli.outputs import output_for
 
 if TYPE_CHECKING:
     from sarcodec.bitstream.header import Header
@@ -43,7 +43,9 @@ EPILOG = epilog(
 
 
 def encode(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="Any raster that GDAL reads.")],
+    source: Annotated[
+        str, typer.Argument(metavar="INPUT", help="Any raster that GDAL reads; - is standard input.")
+    ],
     quality: Annotated[
         float | None,
         typer.Option(
@@ -126,12 +128,12 @@ def encode(
     jobs: JobsOption = None,
     limit: LimitOption = None,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--output",
             "-o",
             metavar="OUT.sarc",
-            help="File to write. The input's name with .sarc where left out.",
+            help="File to write, a folder, or - (standard output). Left out: the input's name, .sarc.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -142,43 +144,48 @@ def encode(
     """Encode a raster to a .sarc file. Choose at most one of -q, --bpp and --rmse-db."""
     check_targets(quality, bpp, rmse_db)
     gains, chosen_bands = _gains(gain_cell, radiometry=radiometry), _bands(bands)
-    out = output or default_output(source, ".sarc")
+    from sarcodec.endings import SARC
+
+    out = output_for(source, output, SARC, as_json=as_json)
+    check_resources(model, jobs)
     from sarcodec import api
     from sarcodec.limits import limits_from
 
     limits = limits_from(limit or [])
-    with console.progress(quiet=quiet) as tick:
-        report = api.encode(
-            source,
-            out,
-            quality=quality,
-            bpp=bpp,
-            rmse_db=rmse_db,
-            scale=scale,
-            quantity=quantity,
-            radiometry=gains,
-            targets=targets,
-            texture=texture,
-            model=model,
-            device=device,
-            jobs=jobs,
-            overwrite=overwrite,
-            progress=tick,
-            limits=limits,
-            bands=chosen_bands,
-        )
+    with streams.read_from(source) as path, streams.written_to(out, SARC) as target:
+        with console.progress(quiet=quiet) as tick:
+            report = api.encode(
+                path,
+                target,
+                quality=quality,
+                bpp=bpp,
+                rmse_db=rmse_db,
+                scale=scale,
+                quantity=quantity,
+                radiometry=gains,
+                targets=targets,
+                texture=texture,
+                model=model,
+                device=device,
+                jobs=jobs,
+                overwrite=overwrite,
+                progress=tick,
+                limits=limits,
+                bands=chosen_bands,
+            )
+        facts = _facts(path, target, report, limits) | {"input": source, "output": out}
     if not report.reached:
         console.warn(_out_of_reach(report, bpp, rmse_db))
-    facts = _facts(source, out, report, limits)
     if as_json:
         console.say_json(facts)
     elif not quiet:
         origin = ",".join(dict.fromkeys(facts["scale_from"].split(",")))
         chosen = facts["scale"] + ("" if origin == "given" else f" (from {origin})")
-        console.say(
+        streams.say(
+            out,
             f"{source}  {console.size_text(facts['input_bytes'])} -> {out}  "
             f"{console.size_text(report.bytes)}  {facts['ratio']:.1f}x  {report.bpp:.4g} bpp  "
-            f"scale {chosen}  {report.seconds:.1f} s"
+            f"scale {chosen}  {report.seconds:.1f} s",
         )
 
 
@@ -229,10 +236,13 @@ def _joined(names: Iterable[str]) -> str:
 def _out_of_reach(report: EncodeReport, bpp: float | None, rmse_db: float | None) -> str:
     if bpp is not None:
         return f"{bpp:g} bpp is out of reach of model {report.model} here; took the nearest, {report.bpp:.4g}"
-    return f"an RMSE of {rmse_db:g} dB is out of reach of model {report.model} here; took the nearest"
+    return (
+        f"an RMSE of {rmse_db:g} dB is out of reach of model {report.model} here; took the nearest, "
+        f"level {report.level} at {report.bpp:.4g} bpp"
+    )
 
 
-def _facts(source: str, out: Path, report: EncodeReport, limits: Limits) -> dict[str, Any]:
+def _facts(source: str, out: str, report: EncodeReport, limits: Limits) -> dict[str, Any]:
     """What ``--json`` prints."""
     from sarcodec.bitstream.layout import LayerKind
 
@@ -241,7 +251,7 @@ def _facts(source: str, out: Path, report: EncodeReport, limits: Limits) -> dict
     stored = os.path.getsize(source) if os.path.isfile(source) else raw
     return {
         "input": source,
-        "output": str(out),
+        "output": out,
         "input_bytes": stored,
         "bytes": report.bytes,
         "ratio": stored / report.bytes,
@@ -264,7 +274,7 @@ def _facts(source: str, out: Path, report: EncodeReport, limits: Limits) -> dict
     }
 
 
-def _stored(path: Path, limits: Limits) -> tuple[Header, float | None]:
+def _stored(path: str, limits: Limits) -> tuple[Header, float | None]:
     """Header of the file, and bits per pixel and band that its bright targets take; None without any."""
     from sarcodec.bitstream.layout import LayerKind
     from sarcodec.bitstream.reader import Reader

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Annotated
 
 import typer
 
-from sarcodec.cli import console
+from sarcodec.cli import console, streams
 from sarcodec.cli.options import (
     OUTPUT,
     QUALITY,
@@ -17,6 +17,8 @@ from sarcodec.cli.options import (
     QuietOption,
     epilog,
 )
+from sarcodec.cli.outputs import output_for
+from sarcodec.cli.told import naming
 
 EPILOG = epilog(
     "sarcodec extract scene.sarc --layers 1 -o preview.sarc",
@@ -26,11 +28,15 @@ EPILOG = epilog(
 
 
 def extract(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="A .sarc file.")],
+    source: Annotated[str, typer.Argument(metavar="FILE", help="A .sarc file; - is standard input.")],
     output: Annotated[
-        Path,
+        str,
         typer.Option(
-            "--output", "-o", metavar="OUT.sarc", help="The .sarc file to write.", rich_help_panel=OUTPUT
+            "--output",
+            "-o",
+            metavar="OUT.sarc",
+            help="The .sarc file to write, or a folder, or - (standard output).",
+            rich_help_panel=OUTPUT,
         ),
     ],
     layers: Annotated[
@@ -45,24 +51,28 @@ def extract(
     quiet: QuietOption = False,
 ) -> None:
     """Cut a .sarc file to its first layers. Nothing is decoded: it takes no longer than a copy."""
+    from sarcodec.endings import SARC
+
+    out = output_for(source, output, SARC, as_json=as_json)
     from sarcodec import api
     from sarcodec.limits import limits_from
 
-    with console.progress(quiet=quiet) as tick:
-        found = api.extract(
-            source,
-            output,
-            layers=layers,
-            overwrite=overwrite,
-            progress=tick,
-            limits=limits_from(limit or []),
-        )
-    before = source.stat().st_size
+    with streams.read_from(source) as path, streams.written_to(out, SARC) as target:
+        with naming(source, path), console.progress(quiet=quiet) as tick:
+            found = api.extract(
+                path,
+                target,
+                layers=layers,
+                overwrite=overwrite,
+                progress=tick,
+                limits=limits_from(limit or []),
+            )
+        before = os.path.getsize(path)
     if as_json:
         console.say_json(
             {
                 "input": source,
-                "output": output,
+                "output": out,
                 "input_bytes": before,
                 "bytes": found.bytes,
                 "layers": found.layers,
@@ -71,4 +81,4 @@ def extract(
         )
     elif not quiet:
         sizes = f"{console.size_text(before)} -> {console.size_text(found.bytes)}"
-        console.say(f"{source} -> {output}  {sizes}  layers {found.layers} of {found.of}")
+        streams.say(out, f"{source} -> {out}  {sizes}  layers {found.layers} of {found.of}")

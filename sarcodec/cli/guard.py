@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 from sarcodec.cli.console import ReaderGoneError, complain, warn
+from sarcodec.cli.streams import shown
+from sarcodec.cli.wording import worded
 from sarcodec.errors import SarcError
 
 PARTIAL = 11
@@ -92,9 +94,7 @@ def report(error: Exception) -> int:
         complain(error.message, hint)
         return error.exit_code
     if hasattr(error, "format_message"):  # typer's own errors, whose class depends on its version
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "sarcodec"
-        complain(error.format_message(), f"{command} --help lists the options.")
+        complain(*worded(error))
         return int(getattr(error, "exit_code", 2))
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch raises RuntimeError
         complain("there is not enough memory", "Use fewer threads: -j 1.")
@@ -131,7 +131,7 @@ class _Warn(logging.Handler):
     """The library's log records as warnings on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        warn(record.getMessage())
+        warn(shown(record.getMessage()))
 
 
 @contextmanager

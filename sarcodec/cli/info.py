@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sarcodec.cli import console
+from sarcodec.cli import console, streams
 from sarcodec.cli.options import JsonOption, LimitOption, epilog
-from sarcodec.errors import InputError
+from sarcodec.cli.told import naming
 
 if TYPE_CHECKING:
     from sarcodec.bitstream.header import Header
@@ -25,29 +24,22 @@ EPILOG = epilog(
 
 
 def info(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="A .sarc file.")],
+    source: Annotated[str, typer.Argument(metavar="FILE", help="A .sarc file; - is standard input.")],
     limit: LimitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show header, georeferencing, bands, layers, tiles, model and sizes. Decodes nothing, loads no model."""
     from sarcodec.bitstream.reader import Reader
     from sarcodec.limits import limits_from
+    from sarcodec.places import open_here
 
     limits = limits_from(limit or [])
-    with _opened(source) as file:
-        facts = describe(Reader(file, limits=limits), str(source), limits)
+    with streams.read_from(source) as path, naming(source, path), open_here(path) as file:
+        facts = describe(Reader(file, limits=limits), source, limits)
     if as_json:
         console.say_json(facts)
     else:
         console.say("\n".join(_lines(facts)))
-
-
-def _opened(path: Path) -> BinaryIO:
-    """The file; `sarcodec.api` would open it as well, but takes a while to import."""
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise InputError(f"cannot open {path}: {error.strerror or error}") from error
 
 
 def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:

@@ -65,14 +65,14 @@ def epilog(*examples: str, notes: str = "", codes: tuple[int, ...] = (2,)) -> st
     return "\n\n".join(part for part in (f"Examples:\n\n{lines}", notes, f"Exit codes: {listed}.") if part)
 
 
-def default_output(source: str, suffix: str) -> Path:
-    """The name of `source` with another suffix, beside it."""
-    from sarcodec.errors import UsageError
+def check_resources(model: str | None, jobs: int | None) -> None:
+    """Raise an error for a model or a number of threads that there cannot be, before torch is imported."""
+    from sarcodec import zoo
+    from sarcodec.parallel import workers
 
-    path = Path(source)
-    if ":" in path.name or source.startswith("/vsi"):
-        raise UsageError(f"{source} is not the name of a file", hint="Name the output with -o.")
-    return path.with_suffix(suffix)
+    workers(jobs)
+    if model is not None:
+        zoo.find(model)
 
 
 def make_folder(folder: Path) -> None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from sarcodec.cli import console
+from sarcodec.cli import console, streams
 from sarcodec.cli.guard import report
-from sarcodec.cli.options import JobsOption, JsonOption, LimitOption, ModelOption, QuietOption, epilog
+from sarcodec.cli.options import (
+    JobsOption,
+    JsonOption,
+    LimitOption,
+    ModelOption,
+    QuietOption,
+    check_resources,
+    epilog,
+)
+from sarcodec.cli.told import naming
 from sarcodec.errors import SarcError
 
 EPILOG = epilog(
@@ -21,7 +29,10 @@ EPILOG = epilog(
 
 
 def check(
-    sources: Annotated[list[Path], typer.Argument(metavar="FILE...", help="One or more .sarc files.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="One or more .sarc files; - is standard input."),
+    ],
     model: ModelOption = None,
     jobs: JobsOption = None,
     limit: LimitOption = None,
@@ -29,6 +40,7 @@ def check(
     quiet: QuietOption = False,
 ) -> None:
     """Check files: every checksum, mask, latent digest, target, gain and texture. Writes nothing."""
+    check_resources(model, jobs)
     from sarcodec import dataset
     from sarcodec.limits import limits_from
 
@@ -37,13 +49,17 @@ def check(
     for source in sources:
         try:
             with (
+                streams.read_from(source) as path,
+                naming(source, path),
                 console.progress(quiet=quiet) as tick,
-                dataset.open(source, model=model, jobs=jobs, device="cpu", limits=limits) as f,
+                dataset.open(path, model=model, jobs=jobs, device="cpu", limits=limits) as f,
             ):
                 count = f.verify(tick)
         except SarcError as error:
-            named = type(error)(_naming(source, error.message), hint=error.hint)
-            results.append(_result(source, 0, named))
+            message = (
+                error.message if source in error.message or source == "-" else f"{source}: {error.message}"
+            )
+            results.append(_result(source, 0, type(error)(message, hint=error.hint)))
         else:
             results.append(_result(source, count, None))
             if not (as_json or quiet):
@@ -55,12 +71,7 @@ def check(
         raise typer.Exit(codes[0])
 
 
-def _result(source: Path, tiles: int, error: SarcError | None) -> dict[str, Any]:
+def _result(source: str, tiles: int, error: SarcError | None) -> dict[str, Any]:
     code = report(error) if error else 0
     message = error.message if error else None
-    return {"file": str(source), "ok": error is None, "tiles": tiles, "error": message, "exit_code": code}
-
-
-def _naming(source: Path, message: str) -> str:
-    """The message with the file's name in it."""
-    return message if str(source) in message else f"{source}: {message}"
+    return {"file": source, "ok": error is None, "tiles": tiles, "error": message, "exit_code": code}

@@ -41,6 +41,8 @@ _OFFLINE = {
     "GDAL_HTTPS_PROXY": "socks5h://127.0.0.1:1",
     "GDAL_HTTP_MAX_RETRY": "0",
     "GDAL_VRT_ENABLE_PYTHON": "NO",
+    # Nothing is written beside an input.
+    "CPL_VSIL_GZIP_WRITE_PROPERTIES": "NO",
     # GDAL's own threads do not see the options of this one.
     "VRT_NUM_THREADS": "1",
 }

@@ -15,6 +15,7 @@ import rasterio
 from rasterio.windows import Window as GdalWindow
 
 from sarcodec import atomic
+from sarcodec.endings import GEOTIFF, check_ending
 from sarcodec.errors import OutputExistsError, UsageError, WriteError
 from sarcodec.io import beside, gdal, residue
 from sarcodec.io.apply import apply, profile
@@ -28,8 +29,6 @@ from sarcodec.types import Window
 
 _SIDECARS = (beside.ENDING, ".ovr", ".msk")
 """What GDAL would read as part of the file beside which it lies."""
-
-_SUFFIXES = (".tif", ".tiff", "")
 
 
 class RasterSink:
@@ -72,11 +71,7 @@ class RasterSink:
         options: Mapping[str, str] | None = None,
     ) -> None:
         self.path = Path(path)
-        if self.path.suffix.lower() not in _SUFFIXES:
-            raise UsageError(
-                f"{self.path} would be a GeoTIFF by another name",
-                hint="Let the name end in .tif or .tiff; convert it afterwards, with gdal_translate say.",
-            )
+        check_ending(self.path, GEOTIFF)
         if len(os.fsencode(self.path.absolute())) > gdal.PATH_BYTES:
             raise UsageError(
                 f"the path of {self.path.name} is longer than GDAL takes, {gdal.PATH_BYTES} bytes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -15,13 +16,17 @@ from rasterio.windows import Window as GdalWindow
 
 from sarcodec import arguments
 from sarcodec.errors import InputError, UsageError
-from sarcodec.io import gdal, names
+from sarcodec.io import gdal, inside, names
 from sarcodec.io.describe import describe
+from sarcodec.io.leftout import left_out
 from sarcodec.limits import DEFAULT, Limits, check
 from sarcodec.metadata import RasterMeta, check_counts
+from sarcodec.places import local_path
 from sarcodec.scale import DTYPES
 from sarcodec.source import alpha_band
 from sarcodec.types import Window
+
+log = logging.getLogger(__name__)
 
 _LOST_BLOCKS = re.compile("Incorrect count for .(Strip|Tile)(Offsets|ByteCounts)")
 
@@ -46,6 +51,8 @@ class RasterSource:
 
     meta: RasterMeta
     """All of it but the pixels."""
+    left_out: tuple[str, ...]
+    """What of the file is not carried (pages, overviews, ...), a sentence each."""
 
     numbers: tuple[int, ...]
     """The file's numbers of the bands that are read."""
@@ -72,6 +79,7 @@ class RasterSource:
                 self.meta = whole.selected(self.numbers)
                 self.has_mask = self._mask_band() is not None
                 check_counts(self.meta, limits)
+                self.left_out = left_out(self._dataset)
         except gdal.GdalErrors as error:
             self.close()
             raise _unreadable(self.name, error) from error
@@ -147,6 +155,11 @@ class RasterSource:
                 return number
         return None
 
+    def tell_left_out(self) -> None:
+        """Warn of everything in `left_out`, a log record each."""
+        for text in self.left_out:
+            log.warning("%s: %s", self.name, text)
+
     def close(self) -> None:
         """Close the raster; closing twice does no harm."""
         self._dataset.close()
@@ -187,9 +200,10 @@ def check_window(meta: RasterMeta, band: int, window: Window) -> None:
 
 
 def _unreadable(name: str, error: Exception) -> InputError:
+    hint = inside.hint_of_unreadable(local_path(name))
     return InputError(
         f"{name} cannot be read as a raster: {gdal.reason(error)}",
-        hint="Is the file complete, and in a format that GDAL reads, such as GeoTIFF?",
+        hint=hint or "Is the file complete, and in a format that GDAL reads, such as GeoTIFF?",
     )
 
 
@@ -226,12 +240,7 @@ def _chosen(bands: Sequence[int] | None, count: int) -> tuple[int, ...]:
 
 def _check_kind(dataset: Any, name: str, numbers: tuple[int, ...]) -> None:
     if not dataset.count:
-        inner = dataset.subdatasets
-        hint = (
-            f"Name one of the rasters in it, such as {inner[0]}."
-            if inner
-            else "Give a raster with at least one band."
-        )
+        hint = inside.named(dataset.subdatasets) or "Give a raster with at least one band."
         raise InputError(f"{name} has no bands of its own", hint=hint)
     kinds = sorted({dataset.dtypes[number - 1] for number in numbers})
     if len(kinds) > 1:

@@ -13,7 +13,7 @@ from sarcodec.bench.results import OURS, CodecInfo
 from sarcodec.model import modelfile
 from sarcodec.model.modelfile import Model
 from sarcodec.radiometry import to_db
-from sarcodec.rate import QUALITY
+from sarcodec.wanted import QUALITY
 
 
 @dataclass(frozen=True)
