@@ -105,6 +105,8 @@ def _transform(dataset: Any) -> Transform | None:
 
 
 def _tags(dataset: Any, band: int) -> Tags:
-    namespaces = {"", *dataset.tag_namespaces(band)} - _STRUCTURAL
+    # What an earlier decode says of a band is about its pixels, not about this file.
+    structural = _STRUCTURAL - {residue.NAMESPACE} if band else _STRUCTURAL
+    namespaces = {"", *dataset.tag_namespaces(band)} - structural
     tags = {name: dict(dataset.tags(band, ns=name or None)) for name in sorted(namespaces)}
     return {name: items for name, items in tags.items() if items}
