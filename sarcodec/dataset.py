@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
+import numpy as np
 import numpy.typing as npt
 
 from sarcodec import arguments
@@ -19,6 +20,7 @@ from sarcodec.nodata import as_masked
 from sarcodec.parallel import workers
 from sarcodec.places import open_here
 from sarcodec.request import bands_of, decoding, factor_of, window_of
+from sarcodec.source import alpha_band
 from sarcodec.types import Window
 
 if TYPE_CHECKING:
@@ -132,7 +134,8 @@ class SarcDataset(Described):
         out_shape : sequence of int, optional
             Instead of `reduce`: the shape that one of its values gives.
         masked : bool
-            Return a masked array, in which nodata, and what was lost to damage, is masked.
+            Return a masked array, in which nodata, what a mask or alpha band masks, and what was lost to
+            damage are masked.
 
         Returns
         -------
@@ -164,8 +167,35 @@ class SarcDataset(Described):
         if different != bands:
             values = values[[different.index(number) for number in bands]]
         if masked:
-            values = as_masked(values, self.nodata, self.fill if self.decoder.damaged else None)
+            hidden = ~np.broadcast_to(self._seen(decoder, part), values.shape)
+            values = as_masked(
+                values, self.nodata, self.fill if self.decoder.damaged else None, hidden=hidden
+            )
         return values[0] if alone else values
+
+    def dataset_mask(self, *, window: WindowLike | None = None, reduce: int = 1) -> npt.NDArray[np.uint8]:
+        """What rasterio calls the dataset's mask: 255 if a pixel is valid in any band, else 0.
+
+        A mask band says so, else an alpha band, else nodata. Arguments, errors as of :meth:`read`.
+
+        Returns
+        -------
+        ndarray, shape (height, width), uint8
+        """
+        if self._file.closed:
+            raise UsageError(f"{self.name} is closed", hint="Read before closing it.")
+        if self.decoder.has_mask or alpha_band(self.meta):
+            decoder, part = self.reduced(reduce, self.check_window(window))
+            seen = self._seen(decoder, part)
+        else:
+            masked: Any = self.read(window=window, reduce=reduce, masked=True)
+            seen = ~masked.mask.all(axis=0)
+        return np.where(seen, 255, 0).astype(np.uint8)
+
+    def _seen(self, decoder: Decoder, part: Window) -> npt.NDArray[np.bool_]:
+        """True where the mask or alpha band leaves a pixel of a window valid, shape (height, width)."""
+        alpha = alpha_band(self.meta)
+        return decoder.mask(part) if alpha is None else np.asarray(decoder.read(part, [alpha - 1])[0] != 0)
 
     def reduced(self, factor: int, window: Window) -> tuple[Decoder, Window]:
         """What decodes at this fraction of the resolution, and the window in its pixels."""

@@ -53,9 +53,9 @@ def filled(array: npt.NDArray[Any], wanted: float | None, name: str) -> tuple[Va
     return np.where(mask, value, pixels) if hidden else pixels, value.item()
 
 
-def as_masked(values: Values, *nodata: float | None) -> npt.NDArray[Any]:
-    """A masked array of `values`, masked where a pixel is one of `nodata`; the first is the fill value."""
-    mask = np.zeros(values.shape, bool)
+def as_masked(values: Values, *nodata: float | None, hidden: Mask | None = None) -> npt.NDArray[Any]:
+    """A masked array of `values`: `nodata`, whose first is the fill value, and what is `hidden` are masked."""
+    mask = np.zeros(values.shape, bool) if hidden is None else hidden.copy()
     for value in nodata:
         mask |= _where(values, value)
     made: Any = np.ma.MaskedArray

@@ -131,7 +131,10 @@ def finish(
     out = _clip(_exponential(db, scale, native), band.vmin, band.vmax, native)
     for value in sorted(forbidden):
         if band.vmin < value < band.vmax:
-            out[out == value] = _neighbour(value, ends, forbidden)
+            near = out == value
+            if native.kind == "f":  # GDAL takes what is within 2 ulp of nodata for nodata
+                near = np.abs(out - native.type(value)) <= 4 * np.spacing(native.type(abs(value)))
+            out[near] = _neighbour(value, ends, forbidden)
     return out
 
 

@@ -13,6 +13,8 @@ from sarcodec.wanted import QUALITY, Target
 
 TOLERANCE = 0.004
 """Relative distance from the wanted size at which a file is left as it is."""
+CLOSE = 0.02
+"""Relative distance from a target up to which it is reached; an error below its target is."""
 ATTEMPTS = 8
 """Times the whole scene is coded at most to meet a size, and as often to come nearer where sizes leap."""
 
@@ -51,7 +53,8 @@ def write_at(
         coder = search.for_error(target.rmse_db)
         off = search.log_error(coder.level, keep=coder.keep) - math.log(target.rmse_db)
         errors = search.errors(coder.level, keep=coder.keep)
-        return coder.level, write(file, latents, coder, jobs, tick), abs(off) < 0.02, errors
+        reached = off < CLOSE and (coder.level > 0 or off > -CLOSE)
+        return coder.level, write(file, latents, coder, jobs, tick), reached, errors
     assert target.bpp is not None
     wanted = target.bpp * latents.scene.pixels / 8
     return *_write_size(file, latents, model, wanted, jobs, tick), {}
@@ -91,7 +94,7 @@ def _write_size(
     if best != list(made)[-1]:
         attempt(best[0], keep=best[1])
     enclosed = min(made.values()) < wanted < max(made.values())
-    return best[0], made[best], enclosed or off(best) < 0.02
+    return best[0], made[best], enclosed or off(best) < CLOSE
 
 
 def _next_level(sizes: dict[int, int], wanted: float, search: Search) -> int:

@@ -18,7 +18,7 @@ from sarcodec.bitstream.header import Band, Header, Layer, ModelRef, header_size
 from sarcodec.bitstream.layout import LayerKind, Meaning
 from sarcodec.errors import ChecksumError, FormatError, LimitError, SarcError, UnsupportedError
 from sarcodec.limits import Limits
-from sarcodec.types import Quantity, Scale
+from sarcodec.types import Basis, PixelScale, Quantity, Scale
 
 MODEL = ModelRef("s1-v1", bytes(range(4)), bytes(range(4, 8)))
 BASE = Layer(LayerKind.BASE, 16)
@@ -340,3 +340,62 @@ def test_what_begins_as_another_file_is_called_by_its_name(start: bytes, said: s
     for length in (30, 12):
         with pytest.raises(FormatError, match=f"(?s)not a .sarc file: .*{said}"):
             header_size(start.ljust(length, b"\0"))
+
+
+# --- scales, gains and masks of bands
+
+
+OWN = struct.pack("<fHB", 17.25, 1234, 2 | 4 | 8 | 16) + bytes([0x43]) + struct.pack("<dd", 0.01, -50.0)
+OWN += struct.pack("<HH", 3, 6000) + b"\x02\0\0\x07\0" + b"\x01"
+
+
+def test_a_band_with_scale_gain_and_mask_is_read_as_its_bytes_say() -> None:
+    data = sealed(chunk(1, IMAG) + chunk(2, OWN) + chunk(3, MODL))
+    header = Header.from_bytes(data)
+    (band,) = header.bands
+    assert band.scale == (Scale.DB, Basis.NAME)
+    assert (band.gain, band.addend, band.masked, band.unmasked, band.palette) == (0.01, -50.0, 1, 1, (0, 7))
+    assert header.pixel_scale(0) == PixelScale(Scale.DB, 0.01, -50.0)
+    assert (header.scale, header.scale_basis(0), header.has_mask) == (Scale.DN, Basis.NAME, True)
+    assert header.to_bytes() == data
+
+
+def test_the_evidence_of_a_raster_stands_beside_its_scale() -> None:
+    header = simple(basis=Basis.STATISTICS)
+    data = header.to_bytes()
+    assert data == sealed(chunk(1, IMAG[:6] + bytes([0x50 | IMAG[6]]) + IMAG[7:]) + REST)
+    assert Header.from_bytes(data).basis is Basis.STATISTICS
+
+
+@pytest.mark.parametrize(
+    ("place", "new", "error"),
+    [
+        (7, b"\x73", UnsupportedError),  # evidence of a newer encoder
+        (7, b"\x44", UnsupportedError),  # a scale of a newer encoder
+        (7, b"\x00", FormatError),  # that of the raster
+        (8, struct.pack("<d", 0.0), FormatError),
+        (8, struct.pack("<d", float("nan")), FormatError),
+        (16, struct.pack("<d", float("inf")), FormatError),
+        (8, struct.pack("<dd", 1.0, 0.0), FormatError),
+        (33, b"\x03", FormatError),  # more masked values than there are
+        (6, b"\xff", UnsupportedError),
+    ],
+)
+def test_a_band_whose_scale_gain_or_mask_cannot_be_is_refused(
+    place: int, new: bytes, error: type[SarcError]
+) -> None:
+    changed = OWN[:place] + new + OWN[place + len(new) :]
+    with pytest.raises(error):
+        Header.from_bytes(sealed(chunk(1, IMAG) + chunk(2, changed) + chunk(3, MODL)))
+
+
+def test_a_value_may_stand_among_invalid_and_among_masked_values() -> None:
+    band = replace(simple().bands[0], palette=(0, 0), masked=1)
+    assert Header.from_bytes(simple(bands=(band,)).to_bytes()).bands == (band,)
+    with pytest.raises(FormatError):
+        simple(bands=(replace(band, masked=None),)).to_bytes()
+
+
+def test_a_key_is_carried_and_does_not_change_the_rest() -> None:
+    header = simple(key=b"row 17", text=b"")
+    assert Header.from_bytes(header.to_bytes()) == header

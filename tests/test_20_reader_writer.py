@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from sarcodec.bitstream import mask
 from sarcodec.bitstream.header import Band, Header, Layer, ModelRef
+from sarcodec.bitstream.index import pack_index
 from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.reader import Reader, read_header
 from sarcodec.bitstream.tile import BandRecord, TileRecord, pack_layer, symbols_digest, unpack_layer
@@ -461,3 +462,73 @@ def test_info_counts_each_mask_once_and_none_for_another() -> None:
     ):
         reader = Reader(io.BytesIO(written(head, [TileRecord(bands)])))
         assert info._sizes(reader, DEFAULT)["masks"] == masks
+
+
+# --- parts behind the tiles
+
+PARTS = {1: b"files of a product", 2: b"{}", 200: bytes(300)}
+"""Two kinds that this version names, and one that it does not."""
+
+
+def with_parts(head: Header, tiles: int) -> bytes:
+    out = io.BytesIO()
+    writer = Writer(out, head)
+    for record in records()[:tiles]:
+        writer.add_tile(record)
+    for kind, body in PARTS.items():
+        writer.add_part(kind, body)
+    assert writer.finish() == len(out.getvalue())
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("size", "tiles"), [((200, 200), 1), ((512, 512), 4)])
+def test_parts_come_back_and_change_no_tile(size: tuple[int, int], tiles: int) -> None:
+    head = header(*size)
+    reader = Reader(io.BytesIO(with_parts(head, tiles)))
+    assert {kind: reader.part(kind) for kind in reader.parts} == PARTS
+    assert reader.part(7) is None
+    bare = Reader(io.BytesIO(written(head, records()[:tiles])))
+    assert bare.parts == {}
+    for number in range(tiles):
+        at = divmod(number, reader.grid.cols)
+        assert reader.tile(*at) == bare.tile(*at) == records()[number]
+
+
+@pytest.mark.parametrize(("size", "tiles"), [((200, 200), 1), ((512, 512), 4)])
+def test_every_bit_of_parts_and_index_is_protected(size: tuple[int, int], tiles: int) -> None:
+    head = header(*size)
+    data, bare = with_parts(head, tiles), written(head, records()[:tiles])
+    behind = Reader(io.BytesIO(data)).parts[1][0]
+    assert data[:behind] == bare[:behind]
+    for place in range(behind, len(data)):
+        hurt = bytearray(data)
+        hurt[place] ^= 1 << place % 8
+        with pytest.raises(FormatError):
+            reader = Reader(io.BytesIO(bytes(hurt)))
+            for kind in reader.parts:
+                reader.part(kind)
+
+
+def test_a_file_of_one_tile_has_an_index_with_parts_only() -> None:
+    head = header(200, 200)
+    data = written(head, records()[:1])
+    crc = struct.unpack("<I", data[14:18])[0]
+    start = Reader(io.BytesIO(data)).tile_size(0, 0)
+    with pytest.raises(FormatError, match="one tile and no parts"):
+        Reader(io.BytesIO(data + pack_index([start], crc)))
+    with pytest.raises(FormatError, match="bytes left over"):
+        Reader(io.BytesIO(data + b"more"))
+
+
+def test_parts_that_cannot_be_are_refused() -> None:
+    head = header(200, 200)
+    writer = Writer(io.BytesIO(), head)
+    with pytest.raises(UsageError):
+        writer.add_part(1, b"before the tiles")
+    writer.add_tile(records()[0])
+    writer.add_part(1, b"once")
+    for kind, body in ((1, b"twice"), (2, b""), (256, b"x"), (-1, b"x")):
+        with pytest.raises(UsageError):
+            writer.add_part(kind, body)
+    with pytest.raises(UsageError):
+        writer.add_tile(records()[0])

@@ -312,6 +312,16 @@ def test_values_under_a_mask_that_are_few_come_back(tmp_path: Path) -> None:
     assert (back[0][~inside()] == 137).all()
 
 
+def test_masks_are_read_in_python_too(tmp_path: Path) -> None:
+    values = np.rint(amplitude(ground_db()) * 470).clip(1).astype(np.uint16)
+    sarcodec.encode(masked_tiff(tmp_path / "in.tif", values, inside()), tmp_path / "a.sarc", bpp=0.5)
+    with sarcodec.open(tmp_path / "a.sarc") as coded:
+        assert np.array_equal(coded.dataset_mask() == 255, inside())
+        assert np.array_equal(coded.dataset_mask(window=(40, 30, 9, 8)) == 255, inside()[30:38, 40:49])
+        read: Any = coded.read(1, masked=True)
+        assert np.array_equal(~read.mask, inside())
+
+
 def test_windows_and_overviews_have_their_mask(tmp_path: Path) -> None:
     values = np.rint(amplitude(ground_db()) * 470).clip(1).astype(np.uint16)
     sarcodec.encode(masked_tiff(tmp_path / "in.tif", values, inside()), tmp_path / "a.sarc", bpp=0.5)

@@ -185,7 +185,7 @@ def encode(
             out,
             f"{source}  {console.size_text(facts['input_bytes'])} -> {out}  "
             f"{console.size_text(report.bytes)}  {facts['ratio']:.1f}x  {report.bpp:.4g} bpp  "
-            f"scale {chosen}  {report.seconds:.1f} s",
+            f"scale {chosen}{_errors(report)}  {report.seconds:.1f} s",
         )
 
 
@@ -236,10 +236,17 @@ def _joined(names: Iterable[str]) -> str:
 def _out_of_reach(report: EncodeReport, bpp: float | None, rmse_db: float | None) -> str:
     if bpp is not None:
         return f"{bpp:g} bpp is out of reach of model {report.model} here; took the nearest, {report.bpp:.4g}"
+    worst = max((error for error in report.rmse_db if error is not None), default=0.0)
     return (
         f"an RMSE of {rmse_db:g} dB is out of reach of model {report.model} here; took the nearest, "
-        f"level {report.level} at {report.bpp:.4g} bpp"
+        f"{worst:.4g} dB in the worst band at {report.bpp:.4g} bpp"
     )
+
+
+def _errors(report: EncodeReport) -> str:
+    """The error of each band, if one was asked for."""
+    found = ["no data" if error is None else f"{error:.3f}" for error in report.rmse_db]
+    return f"  RMSE {', '.join(found)} dB" if found else ""
 
 
 def _facts(source: str, out: str, report: EncodeReport, limits: Limits) -> dict[str, Any]:

@@ -950,7 +950,10 @@ def native_values(x: Array, added: Array | float, band: Band, header: Header) ->
     out = values.clip(float(vmin), float(vmax)).astype(dtype)
     for value in forbidden:
         if vmin < value < vmax:
-            out[out == value] = _nearest_allowed(value, forbidden, band.span)
+            near = 4 * np.spacing(dtype.type(abs(value))) if dtype.kind == "f" else 0
+            out[np.abs(out - dtype.type(value)) <= near if near else out == value] = _nearest_allowed(
+                value, forbidden, band.span
+            )
     return out
 
 
