@@ -54,7 +54,7 @@ def filled(array: npt.NDArray[Any], wanted: float | None, name: str) -> tuple[Va
 
 
 def as_masked(values: Values, *nodata: float | None, hidden: Mask | None = None) -> npt.NDArray[Any]:
-    """A masked array of `values`: `nodata`, whose first is the fill value, and what is `hidden` are masked."""
+    """`values` as a masked array: `nodata`, whose first is the fill value, and `hidden` are masked."""
     mask = np.zeros(values.shape, bool) if hidden is None else hidden.copy()
     for value in nodata:
         mask |= _where(values, value)

@@ -11,11 +11,13 @@ import pytest
 
 import sarcodec
 from sarcodec import zoo
+from sarcodec.arrays import source_of
+from sarcodec.errors import UsageError
 from sarcodec.io.raster import RasterSource
 from sarcodec.meaning.decide import meanings
 from sarcodec.meaning.tags import unmarked
 from sarcodec.radiometry import to_db, valid_mask
-from sarcodec.types import Basis, TileGrid, Window
+from sarcodec.types import Basis, Scale, TileGrid, Window
 
 DATA = os.environ.get("SARCODEC_DATA")
 SCENES = sorted(Path(DATA).glob("test/*/*.tif")) if DATA else []
@@ -61,3 +63,35 @@ def test_the_scale_of_every_real_scene_is_that_of_its_listing() -> None:
                 found.append((row["file"], meaning.pixel.scale.value, meaning.basis))
                 wanted.append((row["file"], row["scale"], Basis.TAG))
     assert found == wanted
+
+
+@pytest.mark.skipif(DATA is None, reason="SARCODEC_DATA names no folder of scenes")
+def test_no_real_scene_is_silently_wrong_without_its_tags() -> None:
+    folder, wrong, right = Path(DATA or ""), [], 0
+    rows = list(csv.DictReader((folder / "index.csv").read_text(encoding="utf-8").splitlines()))
+    for row in rows[::4]:
+        with RasterSource(folder / row["file"]) as source:
+            meta = source.meta
+            values = source.read(1, Window(0, 0, meta.width, meta.height))
+        db = to_db(values, Scale(row["scale"]))
+        db[~valid_mask(values, Scale(row["scale"]), meta.nodata)] = np.nan
+        forms = {
+            "db": db,
+            "db above 0": db - np.nanmin(db) + 0.01,
+            "power": 10 ** (db / 10),
+            "amplitude": 10 ** (db / 20),
+            "stretched": ((db + 30) / 35).clip(0.001, 1),
+        }
+        for name, form in forms.items():
+            try:
+                (meaning,) = meanings(
+                    source_of(form), (), TileGrid(meta.width, meta.height, 1024), 2, lambda: None,
+                    matters=True, exactly=False,
+                )  # fmt: skip
+            except UsageError:
+                continue
+            if meaning.basis is not Basis.ASSUMED:
+                right += name.startswith(meaning.pixel.scale.value)
+                wrong += [] if name.startswith(meaning.pixel.scale.value) else [(row["file"], name, meaning)]
+    assert wrong == []
+    assert right > len(rows[::4])

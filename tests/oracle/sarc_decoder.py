@@ -951,9 +951,8 @@ def native_values(x: Array, added: Array | float, band: Band, header: Header) ->
     for value in forbidden:
         if vmin < value < vmax:
             near = 4 * np.spacing(dtype.type(abs(value))) if dtype.kind == "f" else 0
-            out[np.abs(out - dtype.type(value)) <= near if near else out == value] = _nearest_allowed(
-                value, forbidden, band.span
-            )
+            taken = np.abs(out - dtype.type(value)) <= near if near else out == value
+            out[taken] = _nearest_allowed(value, forbidden, band.span)
     return out
 
 
