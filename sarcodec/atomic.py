@@ -52,6 +52,7 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path
     target = Path(os.path.realpath(given))
     _tidy(target)
     partial = target.with_name(f"{_start_of(target)}{os.getpid()}.{_place()}-{secrets.token_hex(4)}.partial")
+    process = os.getpid()
     try:
         yield partial
         _sync(partial)
@@ -61,7 +62,8 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path
         _discard(partial)
         raise write_error(given, error) from error
     except BaseException:
-        _discard(partial)
+        if os.getpid() == process:  # a process forked within the block leaves its parent's file alone
+            _discard(partial)
         raise
     _sync_folder(target.parent)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy.typing as npt
 
+from sarcodec.bitstream.positioned import closed_error
 from sarcodec.errors import InputError, UsageError
 from sarcodec.limits import DEFAULT, Limits
 from sarcodec.metadata import RasterMeta
@@ -29,7 +31,11 @@ def silent(stage: str, done: int, total: int) -> None:
 
 
 class SarcDataset:
-    """An open `.sarc` file; windows are decoded on request. Made by :func:`sarcodec.open`."""
+    """An open `.sarc` file; windows are decoded on request. Made by :func:`sarcodec.open`.
+
+    Threads and forked processes may read one dataset at once. Pickling and copying it open its file again, by
+    its path, with the same options.
+    """
 
     def __init__(
         self,
@@ -46,24 +52,42 @@ class SarcDataset:
         device: str = "auto",
         limits: Limits = DEFAULT,
     ) -> None:
-        from sarcodec.decoder import Decoder
-        from sarcodec.model.runtime import pick_device
-
         self.name = name
-        self._reduced: dict[int, Decoder] = {}
+        self._path = _path_of(file)
         self._file = file
-        self.decoder = Decoder(
-            file,
-            jobs=workers(jobs),
-            base_only=base_only,
-            allow_partial=allow_partial,
-            unbiased=unbiased,
-            targets=targets,
-            textured=_textured(texture),
-            model=model,
-            device=pick_device(device),
-            limits=limits,
-        )
+        self._options: dict[str, Any] = {
+            "jobs": jobs,
+            "base_only": base_only,
+            "allow_partial": allow_partial,
+            "unbiased": unbiased,
+            "targets": targets,
+            "texture": texture,
+            "model": model,
+            "device": device,
+            "limits": limits,
+        }
+        self._start()
+
+    def _start(self) -> None:
+        """Make what decodes, for this process."""
+        from sarcodec.decoder import Decoder
+        from sarcodec.model.runtime import pick_device, threads_kept
+
+        self._reduced: dict[int, Decoder] = {}
+        own = ("base_only", "allow_partial", "unbiased", "targets", "model", "limits")
+        with threads_kept():
+            self.decoder = Decoder(
+                self._file,
+                jobs=workers(self._options["jobs"]),
+                textured=_textured(self._options["texture"]),
+                device=pick_device(self._options["device"]),
+                **{name: self._options[name] for name in own},
+            )
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._file.closed
 
     @property
     def meta(self) -> RasterMeta:
@@ -87,7 +111,7 @@ class SarcDataset:
         """Damaged tiles that reading has met so far, where `allow_partial` was given."""
         from sarcodec.damage import DamagedTile
 
-        items = self.decoder.damaged.items()
+        items = list(self.decoder.damaged.items())  # in one step: other threads may find more
         return tuple(sorted(DamagedTile(band + 1, row, col, why) for (band, row, col), why in items))
 
     def check_window(self, window: Window | tuple[int, int, int, int] | None) -> Window:
@@ -131,8 +155,7 @@ class SarcDataset:
         count = self.meta.count
         if band is not None and not 1 <= band <= count:
             raise UsageError(f"band {band} is not one of 1..{count}")
-        if self._file.closed:
-            raise UsageError(f"{self.name} is closed", hint="Read before closing it.")
+        self._check_open()
         bands = list(range(count)) if band is None else [band - 1]
         from sarcodec.model.runtime import threads_kept
 
@@ -156,12 +179,32 @@ class SarcDataset:
         from sarcodec.model.runtime import threads_kept
         from sarcodec.verify import verify
 
+        self._check_open()
         with threads_kept():
             return verify(self.decoder, progress)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; closing twice does no harm. Other threads that are reading get a `UsageError`."""
         self._file.close()
+
+    def _check_open(self) -> None:
+        """Raise `UsageError` after closing; in a process forked from one that used CUDA, go on without it."""
+        if self.closed:
+            raise closed_error(self.name)
+        from sarcodec.model.runtime import forked_from_cuda
+
+        if self.decoder.model.on_cuda and forked_from_cuda():
+            self._start()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self._check_open()
+        reader = self.decoder.reader
+        kept = reader.file.in_memory
+        if self._path is None and kept is None:
+            raise UsageError(
+                f"{self.name} has no path, and cannot be pickled or copied", hint="Open the file by its path."
+            )
+        return _opened_again, (self.name, self._path, kept, self._options, (reader.header_crc, reader.size))
 
     def __enter__(self) -> Self:
         return self
@@ -210,6 +253,34 @@ def open(  # noqa: A001
     except BaseException:
         file.close()
         raise
+
+
+def _opened_again(
+    name: str, path: str | None, data: bytes | None, options: dict[str, Any], known: tuple[int, int]
+) -> SarcDataset:
+    """A dataset out of a pickle.
+
+    Raises
+    ------
+    InputError
+        Another file lies at its path now.
+    """
+    assert path is not None or data is not None
+    dataset = open(path, **options) if path else SarcDataset(io.BytesIO(data or b""), name, **options)
+    reader = dataset.decoder.reader
+    if (reader.header_crc, reader.size) != known:
+        dataset.close()
+        raise InputError(
+            f"{path} is not the file that the dataset was opened from", hint="Open it anew, by sarcodec.open."
+        )
+    dataset.name = name
+    return dataset
+
+
+def _path_of(file: BinaryIO) -> str | None:
+    """Where a file lies that may be opened again, None where that is unknown."""
+    named = isinstance(file, io.BufferedReader | io.FileIO) and isinstance(file.name, str)
+    return str(Path(file.name).absolute()) if named else None
 
 
 def open_file(path: PathLike) -> BinaryIO:

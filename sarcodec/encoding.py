@@ -105,7 +105,8 @@ def carry_out(
     scale = None if order.scale in (None, "auto") else _member(Scale, order.scale)
     quantity = _member(Quantity, order.quantity)
     threads = workers(order.jobs)
-    model = modelfile.load(zoo.find(order.model), pick_device(order.device))
+    with threads_kept():
+        model = modelfile.load(zoo.find(order.model), pick_device(order.device))
     scene = encoder.survey(source, scale, quantity, threads, progress, order.limits, order.sides)
     latents = encoder.Latents(scene, model, keep=target.quality is None, folder=folder)
     try:

@@ -89,6 +89,11 @@ class Model:
     synthesis_digest: bytes
 
     @property
+    def on_cuda(self) -> bool:
+        """Whether it computes on a CUDA device."""
+        return self.inverse_log2.is_cuda
+
+    @property
     def top_level(self) -> int:
         """Highest rate level."""
         return STEPS * (self.shape.anchors - 1)
