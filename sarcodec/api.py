@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from sarcodec import memory
 from sarcodec.arrays import source_of
 from sarcodec.atomic import check_target, replacing
 from sarcodec.dataset import PathLike, SarcDataset, Tick, open_file, silent
@@ -38,6 +39,7 @@ class DecodeReport:
     """Whether bright targets were raised."""
 
 
+@memory.told()
 def encode(
     src: PathLike,
     out: PathLike,
@@ -107,6 +109,7 @@ def encode(
         return carry_out(order, source, file, progress, partial.parent)
 
 
+@memory.told()
 def encode_array(
     array: npt.NDArray[Any],
     *,
@@ -141,6 +144,7 @@ def encode_array(
     return file.getvalue()
 
 
+@memory.told()
 def decode(
     src: PathLike,
     out: PathLike,
@@ -234,6 +238,7 @@ def decode(
         return DecodeReport(meta, damaged, coded.decoder.sides.raises)
 
 
+@memory.told()
 def decode_array(
     data: bytes,
     *,
@@ -255,6 +260,7 @@ def decode_array(
         return coded.read()
 
 
+@memory.told()
 def extract(
     src: PathLike,
     out: PathLike,

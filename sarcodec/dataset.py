@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy.typing as npt
 
+from sarcodec import memory
 from sarcodec.bitstream.positioned import closed_error
 from sarcodec.errors import InputError, UsageError
 from sarcodec.limits import DEFAULT, Limits
@@ -128,6 +129,7 @@ class SarcDataset:
             )
         return part
 
+    @memory.told()
     def read(
         self,
         band: int | None = None,
@@ -174,6 +176,7 @@ class SarcDataset:
             self._reduced[factor] = ReducedDecoder(self.decoder, factor)
         return self._reduced[factor], reduced_window(window, factor, self.meta.width, self.meta.height)
 
+    @memory.told()
     def verify(self, progress: Tick = silent) -> int:
         """Check every checksum and digest; returns how many tiles were checked, all bands counted."""
         from sarcodec.model.runtime import threads_kept
@@ -213,6 +216,7 @@ class SarcDataset:
         self.close()
 
 
+@memory.told()
 def open(  # noqa: A001
     path: PathLike,
     *,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from sarcodec import memory
 from sarcodec.dataset import Tick, silent
 from sarcodec.errors import UsageError
 from sarcodec.limits import DEFAULT, Limits
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from sarcodec.rate import Target
 
 DEFAULT_QUALITY = 50
+ENCODING_BYTES, THREAD_BYTES = 150 * 10**6, 50 * 10**6
+"""Bytes that encoding takes at least, beside what is loaded, and on top of that in each thread."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ def carry_out(
     threads = workers(order.jobs)
     with threads_kept():
         model = modelfile.load(zoo.find(order.model), pick_device(order.device))
+    memory.need("encoding", ENCODING_BYTES + threads * THREAD_BYTES)
     scene = encoder.survey(source, scale, quantity, threads, progress, order.limits, order.sides)
     latents = encoder.Latents(scene, model, keep=target.quality is None, folder=folder)
     try:

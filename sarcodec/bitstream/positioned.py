@@ -124,9 +124,9 @@ class _Descriptor:
         found = os.fstat(self.number)
         return found.st_size, found.st_mtime_ns
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # at exit there is no `os` any more
         if hasattr(self, "number"):
-            os.close(self.number)
+            close(self.number)
 
 
 def _of_the_system(file: BinaryIO) -> bool:
