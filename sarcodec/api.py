@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from sarcodec import arguments
+from sarcodec import arguments, memory
 from sarcodec.arguments import flag
 from sarcodec.arrays import source_of
 from sarcodec.atomic import replacing
@@ -49,6 +49,7 @@ class DecodeReport:
     """Whether bright targets were raised."""
 
 
+@memory.told()
 def encode(
     src: PathLike,
     out: PathLike,
@@ -126,6 +127,7 @@ def encode(
         return carry_out(order, source, file, tick, partial.parent)
 
 
+@memory.told()
 def encode_array(
     array: npt.ArrayLike,
     *,
@@ -181,6 +183,7 @@ def encode_array(
     return file.getvalue()
 
 
+@memory.told()
 def decode(
     src: PathLike,
     out: PathLike,
@@ -284,6 +287,7 @@ def decode(
         return DecodeReport(meta, damaged, coded.decoder.sides.raises)
 
 
+@memory.told()
 def decode_array(
     data: bytes,
     *,
@@ -317,6 +321,7 @@ def decode_array(
         return coded.read()
 
 
+@memory.told()
 def extract(
     src: PathLike,
     out: PathLike,

@@ -57,6 +57,7 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path
     target = Path(os.path.realpath(given))
     _tidy(target)
     partial = target.with_name(f"{_start_of(target)}{os.getpid()}.{_place()}-{secrets.token_hex(4)}.partial")
+    process = os.getpid()
     try:
         if target.exists():
             os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -69,7 +70,8 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path
         _discard(partial)
         raise write_error(given, error) from error
     except BaseException:
-        _discard(partial)
+        if os.getpid() == process:  # a process forked within the block leaves its parent's file alone
+            _discard(partial)
         raise
     _sync_folder(target.parent)
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec import arguments
+from sarcodec import arguments, memory
 from sarcodec.arguments import flag, shown, whole
+from sarcodec.bitstream.positioned import closed_error
 from sarcodec.borrowed import borrowed, usable
 from sarcodec.described import Described
-from sarcodec.errors import UsageError
+from sarcodec.errors import InputError, UsageError
 from sarcodec.limits import DEFAULT, Limits, limits_of
 from sarcodec.metadata import RasterMeta
 from sarcodec.nodata import as_masked
@@ -44,7 +47,11 @@ def ticking(progress: object) -> Tick:
 
 
 class SarcDataset(Described):
-    """An open `.sarc` file; windows are decoded on request. Made by :func:`sarcodec.open`."""
+    """An open `.sarc` file; windows are decoded on request. Made by :func:`sarcodec.open`.
+
+    Threads and forked processes may read one dataset at once. Pickling and copying it open its file again, by
+    its path, with the same options.
+    """
 
     def __init__(
         self,
@@ -61,7 +68,7 @@ class SarcDataset(Described):
         device: str = "auto",
         limits: LimitsLike = DEFAULT,
     ) -> None:
-        options = decoding(
+        self._options = decoding(
             {
                 "jobs": jobs,
                 "base_only": base_only,
@@ -74,20 +81,31 @@ class SarcDataset(Described):
                 "limits": limits,
             }
         )
-        from sarcodec.decoder import Decoder
-        from sarcodec.model.runtime import pick_device
-
         self.name = name
-        self._reduced: dict[int, Decoder] = {}
+        self._path = _path_of(file)
         self._file = usable(file)
+        self._start()
+
+    def _start(self) -> None:
+        """Make what decodes, for this process."""
+        from sarcodec.decoder import Decoder
+        from sarcodec.model.runtime import pick_device, threads_kept
+
+        self._reduced: dict[int, Decoder] = {}
         own = ("base_only", "allow_partial", "unbiased", "targets", "model", "limits")
-        self.decoder = Decoder(
-            file,
-            jobs=workers(options["jobs"]),
-            textured=options["texture"] is not None,
-            device=pick_device(options["device"]),
-            **{key: options[key] for key in own},
-        )
+        with threads_kept():
+            self.decoder = Decoder(
+                self._file,
+                jobs=workers(self._options["jobs"]),
+                textured=self._options["texture"] is not None,
+                device=pick_device(self._options["device"]),
+                **{name: self._options[name] for name in own},
+            )
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return bool(self._file.closed)
 
     @property
     def meta(self) -> RasterMeta:
@@ -104,13 +122,14 @@ class SarcDataset(Described):
         """Damaged tiles that reading has met so far, where `allow_partial` was given."""
         from sarcodec.damage import DamagedTile
 
-        items = self.decoder.damaged.items()
+        items = list(self.decoder.damaged.items())  # in one step: other threads may find more
         return tuple(sorted(DamagedTile(band + 1, row, col, why) for (band, row, col), why in items))
 
     def check_window(self, window: WindowLike | None) -> Window:
         """The window, or the whole raster; `UsageError` where it is none, or leaves the raster."""
         return window_of(window, self.meta)
 
+    @memory.told()
     def read(
         self,
         band: int | Sequence[int] | None = None,
@@ -156,8 +175,7 @@ class SarcDataset(Described):
             if factor != 1:
                 raise UsageError("reduce and out_shape say the same", hint="Give one of them.")
             factor = factor_of(out_shape, part, len(bands))
-        if self._file.closed:
-            raise UsageError(f"{self.name} is closed", hint="Read before closing it.")
+        self._check_open()
         from sarcodec.model.runtime import threads_kept
 
         with threads_kept():
@@ -173,6 +191,7 @@ class SarcDataset(Described):
             )
         return values[0] if alone else values
 
+    @memory.told()
     def dataset_mask(self, *, window: WindowLike | None = None, reduce: int = 1) -> npt.NDArray[np.uint8]:
         """What rasterio calls the dataset's mask: 255 if a pixel is valid in any band, else 0.
 
@@ -182,8 +201,7 @@ class SarcDataset(Described):
         -------
         ndarray, shape (height, width), uint8
         """
-        if self._file.closed:
-            raise UsageError(f"{self.name} is closed", hint="Read before closing it.")
+        self._check_open()
         if self.decoder.has_mask or alpha_band(self.meta):
             decoder, part = self.reduced(reduce, self.check_window(window))
             seen = self._seen(decoder, part)
@@ -208,22 +226,43 @@ class SarcDataset(Described):
             self._reduced[factor] = ReducedDecoder(self.decoder, factor)
         return self._reduced[factor], reduced_window(window, factor, self.meta.width, self.meta.height)
 
+    @memory.told()
     def verify(self, progress: Tick | None = silent) -> int:
         """Check every checksum and digest; returns how many tiles were checked, all bands counted."""
         tick = ticking(progress)
         from sarcodec.model.runtime import threads_kept
         from sarcodec.verify import verify
 
+        self._check_open()
         with threads_kept():
             return verify(self.decoder, tick)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; closing twice does no harm. Other threads that are reading get a `UsageError`."""
         self._file.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._file.closed else "open"
+        state = "closed" if self.closed else "open"
         return f"<{state} SarcDataset {self.name!r}: {self._told()}>"
+
+    def _check_open(self) -> None:
+        """Raise `UsageError` after closing; in a process forked from one that used CUDA, go on without it."""
+        if self.closed:
+            raise closed_error(self.name)
+        from sarcodec.model.runtime import forked_from_cuda
+
+        if self.decoder.model.on_cuda and forked_from_cuda():
+            self._start()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self._check_open()
+        reader = self.decoder.reader
+        kept = reader.file.in_memory
+        if self._path is None and kept is None:
+            raise UsageError(
+                f"{self.name} has no path, and cannot be pickled or copied", hint="Open the file by its path."
+            )
+        return _opened_again, (self.name, self._path, kept, self._options, (reader.header_crc, reader.size))
 
     def __enter__(self) -> Self:
         return self
@@ -232,6 +271,7 @@ class SarcDataset(Described):
         self.close()
 
 
+@memory.told()
 def open(  # noqa: A001
     path: PathLike | bytes | BinaryIO,
     *,
@@ -289,6 +329,34 @@ def check_header(path: PathLike, limits: Limits) -> None:
 
     with open_file(path) as file:
         read_header(file, limits=limits)
+
+
+def _opened_again(
+    name: str, path: str | None, data: bytes | None, options: dict[str, Any], known: tuple[int, int]
+) -> SarcDataset:
+    """A dataset out of a pickle.
+
+    Raises
+    ------
+    InputError
+        Another file lies at its path now.
+    """
+    assert path is not None or data is not None
+    dataset = open(path, **options) if path else SarcDataset(io.BytesIO(data or b""), name, **options)
+    reader = dataset.decoder.reader
+    if (reader.header_crc, reader.size) != known:
+        dataset.close()
+        raise InputError(
+            f"{path} is not the file that the dataset was opened from", hint="Open it anew, by sarcodec.open."
+        )
+    dataset.name = name
+    return dataset
+
+
+def _path_of(file: BinaryIO) -> str | None:
+    """Where a file lies that may be opened again, None where that is unknown."""
+    named = isinstance(file, io.BufferedReader | io.FileIO) and isinstance(file.name, str)
+    return str(Path(file.name).absolute()) if named else None
 
 
 def open_file(path: PathLike) -> BinaryIO:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec import limits as lim
-from sarcodec import zoo
+from sarcodec import memory, zoo
 from sarcodec.bitstream import mask
 from sarcodec.bitstream.header import Header
 from sarcodec.bitstream.layout import NEWER, LayerKind, Quantiser
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 LATENT_BYTES = 4
 """Bytes a pixel that decoded latents take: as many as pixels, four bytes each."""
+DECODING_BYTES = 150 * 10**6
+"""Bytes that decoding takes at least, beside what is loaded."""
 AHEAD = 3
 """Tiles a thread whose latents or pixels are there before they are asked for."""
 WORK_BYTES = 48
@@ -366,6 +368,7 @@ class Decoder:
         tile = min(side**2, rows)
         held = LATENT_BYTES * (bands * rows + AHEAD * self.jobs * tile) + self.jobs * WORK_BYTES * tile
         lim.check("memory for decoding in bytes", held, self.limits.memory, limit="memory")
+        memory.need("decoding", DECODING_BYTES + held)
 
     def needed(self, window: Window) -> list[tuple[int, int]]:
         """Rows and columns of the tiles whose latents matter to a window."""

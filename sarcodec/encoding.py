@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from sarcodec import arguments
+from sarcodec import arguments, memory
 from sarcodec.dataset import LimitsLike, PathLike, Tick, silent
 from sarcodec.errors import UsageError
 from sarcodec.limits import DEFAULT, limits_of
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 DEFAULT_QUALITY = 50
 SMALL = 4096
 """Bytes of a file below which nobody is warned that it is larger than its pixels."""
+ENCODING_BYTES, THREAD_BYTES = 150 * 10**6, 50 * 10**6
+"""Bytes that encoding takes at least, beside what is loaded, and on top of that in each thread."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,9 @@ def carry_out(
     quantity, limits = Quantity(order.quantity), limits_of(order.limits)
     threads = workers(order.jobs)
     wanted = None if order.model is None else str(order.model)
-    model = modelfile.load(zoo.find(wanted), pick_device(order.device))
+    with threads_kept():
+        model = modelfile.load(zoo.find(wanted), pick_device(order.device))
+    memory.need("encoding", ENCODING_BYTES + threads * THREAD_BYTES)
     scene = encoder.survey(
         source,
         _scales(order.scale),

@@ -9,6 +9,7 @@
     │   └── ChecksumError         5   a CRC-32C or a latent digest does not match
     ├── UnsupportedError          6   newer format version, unknown or differing model
     ├── LimitError                7   larger than a limit of `sarcodec.limits`
+    │   └── OutOfMemoryError      7   this process may not take as much memory as the work needs
     ├── OutputExistsError         8   the output is there and ``overwrite`` was not given
     ├── WriteError                9   the output could not be written
     └── VerifyError              10   the decoded result is not what the encoder promised
@@ -73,6 +74,10 @@ class LimitError(SarcError):
     """A size is above a limit in :mod:`sarcodec.limits`."""
 
     exit_code = 7
+
+
+class OutOfMemoryError(LimitError, MemoryError):
+    """The work needs more memory than the system, or a limit on this process, gives."""
 
 
 class OutputExistsError(SarcError):

@@ -9,7 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Lock
 from typing import Generic, TypeVar
 
-from sarcodec.errors import UsageError
+from sarcodec.errors import OutOfMemoryError, UsageError
+
+POLL = 0.5
+"""Seconds between two looks at whether the threads that are waited for are there."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,6 +33,11 @@ def ordered_map(
     """Results in the order of `items`, computed by `jobs` threads that run at most `jobs` items ahead.
 
     `start` runs once in each thread. An error in one item cancels those not begun and is raised here.
+
+    Raises
+    ------
+    OutOfMemoryError
+        A thread ended in the midst of its work: there was no memory even to say why.
     """
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="sarcodec", initializer=start)
     pending: deque[Future[R]] = deque()
@@ -37,9 +45,9 @@ def ordered_map(
         for item in items:
             pending.append(pool.submit(work, item))
             if len(pending) > 2 * jobs:
-                yield _first(pending)
+                yield _first(pool, pending)
         while pending:
-            yield _first(pending)
+            yield _first(pool, pending)
     except BaseException:
         _end(pool, pending)  # further interrupts add nothing to what is on its way already
         raise
@@ -48,11 +56,27 @@ def ordered_map(
         raise interrupt
 
 
-def _first(pending: deque[Future[R]]) -> R:
+def _first(pool: ThreadPoolExecutor, pending: deque[Future[R]]) -> R:
     """The first result; it stays pending until it is there."""
-    result = pending[0].result()
-    pending.popleft()
-    return result
+    while True:
+        try:
+            result = pending[0].result(timeout=POLL)
+        except TimeoutError:
+            if pending[0].done():  # the item's own error
+                raise
+            if _lost(pool):
+                raise OutOfMemoryError(
+                    "not enough memory: a thread ended in the midst of its work",
+                    hint="Use fewer threads (-j 1), or give this process more memory.",
+                ) from None
+        else:
+            pending.popleft()
+            return result
+
+
+def _lost(pool: ThreadPoolExecutor) -> int:
+    """Threads that ended though the pool did not."""
+    return sum(not thread.is_alive() for thread in pool._threads)  # noqa: SLF001
 
 
 def _end(pool: ThreadPoolExecutor, pending: Iterable[Future[R]]) -> BaseException | None:
@@ -66,7 +90,9 @@ def _end(pool: ThreadPoolExecutor, pending: Iterable[Future[R]]) -> BaseExceptio
             for future in pending:
                 future.cancel()
             # Not by joining threads: Python takes a thread for ended once waiting for it was interrupted.
-            wait([future for future in pending if not future.cancelled()])
+            left = {future for future in pending if not future.cancelled()}
+            while len(left) > _lost(pool):
+                left = wait(left, timeout=POLL).not_done
             pool.shutdown()
         except Exception:
             raise

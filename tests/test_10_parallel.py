@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from types import FrameType
 
 import pytest
 
+from sarcodec.errors import OutOfMemoryError
 from sarcodec.parallel import Once, ordered_map
 
 
@@ -111,3 +114,29 @@ def test_making_that_failed_is_tried_again() -> None:
     with pytest.raises(ValueError, match="not yet"):
         once()
     assert once() == "here"
+
+
+def test_a_thread_that_dies_is_an_error_and_no_endless_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one does that finds no memory between two items: nothing is left that could say so."""
+    monkeypatch.setattr("sarcodec.parallel.POLL", 0.02)
+    real = Future.set_result
+
+    def set_result(future: Future[int], result: int) -> None:
+        if result == 3:
+            raise MemoryError
+        real(future, result)
+
+    monkeypatch.setattr(Future, "set_result", set_result)
+    monkeypatch.setattr(Future, "set_exception", set_result)
+    monkeypatch.setattr(logging.getLogger("concurrent.futures"), "disabled", True)
+    for jobs in (1, 2):
+        with pytest.raises(OutOfMemoryError, match="a thread ended in the midst of its work"):
+            list(ordered_map(lambda item: item, range(20), jobs))
+
+
+def test_a_timeout_of_the_work_itself_is_its_error() -> None:
+    def work(item: int) -> int:
+        raise TimeoutError(item)
+
+    with pytest.raises(TimeoutError, match="1"):
+        list(ordered_map(work, [1], 1))

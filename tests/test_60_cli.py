@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from conftest import GOLDEN
+from conftest import GOLDEN, TOY
 from sarcodec import api, errors, limits
 from sarcodec.bitstream.layout import FOOTER
 from sarcodec.bitstream.reader import Reader
@@ -704,6 +704,45 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(coded: Path) -> None:
     err = process.stderr.read()
     process.stderr.close()
     assert (process.wait(30), err) == (141, b"")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["encode", "--help"], ["--version"]])
+def test_help_for_a_reader_that_goes_away_is_done(arguments: list[str]) -> None:
+    process = start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(30), err) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_a_full_standard_output_is_no_word_against_the_file(scene: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.sarc"
+    with Path("/dev/full").open("w") as full:
+        process = start("encode", scene, "-o", out, "--model", TOY, stdout=full, stderr=subprocess.PIPE)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 9
+    assert_two_lines(err.decode())
+    assert "standard output could not be written" in err.decode()
+    assert "Nothing was left behind" not in err.decode()
+    assert main(["test", str(out), "--model", TOY, "--quiet"]) == 0
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_change_neither_exit_code_nor_file(
+    scene: Path, tmp_path: Path, closed: str
+) -> None:
+    out = tmp_path / "a.sarc"
+    for arguments, code in ((f"encode {scene} -o {out} --model {TOY}", 0), (f"info {scene}", 4), ("no", 2)):
+        done = subprocess.run(
+            ["sh", "-c", f"exec {sys.executable} -m sarcodec {arguments} {closed}"],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            check=False,
+        )
+        assert done.returncode == code, arguments
+    assert main(["test", str(out), "--model", TOY, "--quiet"]) == 0
 
 
 def test_no_arguments_show_the_help(run: Run) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import BinaryIO
 
@@ -13,14 +13,15 @@ from sarcodec import limits as lim
 from sarcodec.bitstream import layout
 from sarcodec.bitstream.header import Header, crc_in, header_size
 from sarcodec.bitstream.index import CUT, index_size, unpack_index
+from sarcodec.bitstream.positioned import PositionedFile
 from sarcodec.bitstream.salvage import Span, walk
 from sarcodec.bitstream.tile import Segment, TileRecord, head_limit, tile_floor, unpack_head, unpack_tile
-from sarcodec.errors import ChecksumError, FormatError, InputError, UsageError
+from sarcodec.errors import ChecksumError, FormatError, UsageError
 from sarcodec.types import TileGrid
 
 
 class Reader:
-    """Random access to the tiles of a seekable binary file; safe to use from several threads.
+    """Random access to the tiles of a seekable binary file, for several threads and forked processes at once.
 
     Opening reads the header and the index, or in a file of one tile the lengths in its record, and refuses a
     file that is cut or has bytes left over.
@@ -28,7 +29,7 @@ class Reader:
     Parameters
     ----------
     file : BinaryIO
-        Read from its first byte; stays the caller's to close. Nobody else may seek in it meanwhile.
+        Read from its first byte; stays the caller's to close. :class:`PositionedFile` says who may share it.
     limits : Limits
         Largest sizes to accept.
     salvage : bool
@@ -42,9 +43,10 @@ class Reader:
     UnsupportedError, LimitError
         As `Header.from_bytes`.
     InputError
-        The file cannot be read.
+        The file cannot be read, or was written to while it was open.
     """
 
+    file: PositionedFile
     header: Header
     version: tuple[int, int]
     """Major and minor version of the format that the file was written in."""
@@ -56,10 +58,10 @@ class Reader:
     """What is wrong with the index, where records had to be salvaged."""
 
     def __init__(self, file: BinaryIO, *, limits: lim.Limits = lim.DEFAULT, salvage: bool = False) -> None:
-        self._file = file
-        self._lock = threading.Lock()
+        self.file = PositionedFile(file)
+        self.size = self.file.size
         self.lost = None
-        data, self.header, self.size = _read_header(file, limits)
+        data, self.header = _read_header(self.file, limits)
         self.version = (data[8], data[9])
         self._header_crc = crc_in(data)
         self.parts: dict[int, Span] = {}
@@ -70,7 +72,7 @@ class Reader:
             if not salvage:
                 raise
             self.lost = error
-            self._spans = walk(self._read, self.header, self._header_crc, len(data), self.size)
+            self._spans = walk(self.file.read, self.header, self._header_crc, len(data), self.size)
 
     @property
     def header_crc(self) -> int:
@@ -88,12 +90,12 @@ class Reader:
             raise FormatError(
                 f"truncated: {self.size} bytes are too few for a footer after {start} bytes of header"
             )
-        size = index_size(self._read(footer_at, layout.FOOTER.size), tiles)
+        size = index_size(self.file.read(footer_at, layout.FOOTER.size), tiles)
         if footer_at - size < start:
             raise FormatError(
                 f"truncated: an index of {size} bytes does not fit between byte {start} and {footer_at}"
             )
-        index = self._read(footer_at - size, size + layout.FOOTER.size)
+        index = self.file.read(footer_at - size, size + layout.FOOTER.size)
         floor = tile_floor(self.header)
         bounds, parts = unpack_index(
             index, tiles, self._header_crc, start=start, end=footer_at - size, floor=floor
@@ -108,11 +110,11 @@ class Reader:
         """End of the record of a file of one tile: the file's, unless parts follow and an index."""
         if start == self.size:
             raise FormatError(f"truncated: nothing follows the {start} bytes of the header", hint=CUT)
-        head = self._read(start, min(head_limit(self.header), self.size - start))
+        head = self.file.read(start, min(head_limit(self.header), self.size - start))
         _, size = unpack_head(head, self.header, self._header_crc, 0, where(0, 0))
         end, footer_at = start + size, self.size - layout.FOOTER.size
         if end == self.size or (
-            end < footer_at and self._read(footer_at, layout.FOOTER.size).endswith(layout.END_MAGIC)
+            end < footer_at and self.file.read(footer_at, layout.FOOTER.size).endswith(layout.END_MAGIC)
         ):
             return end
         raise FormatError(
@@ -137,7 +139,7 @@ class Reader:
         if kind not in self.parts:
             return None
         start, end = self.parts[kind]
-        data = self._read(start, end - start)
+        data = self.file.read(start, end - start)
         (stored,), body = layout.CRC.unpack(data[: layout.CRC.size]), data[layout.CRC.size :]
         computed = google_crc32c.value(layout.PART_KEY.pack(self._header_crc, kind) + body)
         if stored != computed:
@@ -161,17 +163,19 @@ class Reader:
             The record is damaged; the message names the tile. `ChecksumError` where a CRC differs.
         """
         start, end = self._span(row, col)
-        data = self._part(row, col, start, end)
-        return unpack_tile(data, self.header, self._header_crc, self._number(row, col), where(row, col))
+        with self._blaming():
+            data = self._part(row, col, start, end)
+            return unpack_tile(data, self.header, self._header_crc, self._number(row, col), where(row, col))
 
     def segments(self, row: int, col: int) -> list[list[Segment]]:
         """The tile's segments, [band][0 mask, 1.. layers], read from the start of its record alone."""
         start, end = self._span(row, col)
         head = self._part(row, col, start, min(end, start + head_limit(self.header)))
         name = where(row, col)
-        found, size = unpack_head(head, self.header, self._header_crc, self._number(row, col), name)
-        if size != end - start:
-            raise FormatError(f"{name}: segments make {size} bytes, the index says {end - start}")
+        with self._blaming():
+            found, size = unpack_head(head, self.header, self._header_crc, self._number(row, col), name)
+            if size != end - start:
+                raise FormatError(f"{name}: segments make {size} bytes, the index says {end - start}")
         return found
 
     def layer_size(self, layer: int) -> int:
@@ -211,14 +215,15 @@ class Reader:
 
     def _verified(self, row: int, col: int, segment: Segment) -> bytes:
         at = self._span(row, col)[0] + segment.start
-        return segment.body(self._part(row, col, at, at + segment.size), where(row, col))
+        with self._blaming():
+            return segment.body(self._part(row, col, at, at + segment.size), where(row, col))
 
     def _part(self, row: int, col: int, start: int, end: int) -> bytes:
         if end > self.size:
             raise FormatError(
                 f"{where(row, col)}: {end - self.size} bytes are missing at the end of the file"
             )
-        return self._read(start, end - start)
+        return self.file.read(start, end - start)
 
     def _span(self, row: int, col: int) -> Span:
         span = self._spans[self._number(row, col)]
@@ -234,9 +239,14 @@ class Reader:
             )
         return row * self.grid.cols + col
 
-    def _read(self, at: int, count: int) -> bytes:
-        with self._lock:
-            return _read_exactly(self._file, at, count)
+    @contextmanager
+    def _blaming(self) -> Iterator[None]:
+        """Call damage in a file that was written to since it was opened what it is."""
+        try:
+            yield
+        except FormatError:
+            self.file.check_unchanged()
+            raise
 
 
 def where(row: int, col: int) -> str:
@@ -246,35 +256,15 @@ def where(row: int, col: int) -> str:
 
 def read_header(file: BinaryIO, *, limits: lim.Limits = lim.DEFAULT) -> Header:
     """The header of a seekable file, without looking at index or tiles; raises as `Reader`."""
-    return _read_header(file, limits)[1]
+    return _read_header(PositionedFile(file), limits)[1]
 
 
-def _read_header(file: BinaryIO, limits: lim.Limits) -> tuple[bytes, Header, int]:
-    """Prologue and header as they stand, the header, the size of the file."""
-    try:
-        total = file.seek(0, os.SEEK_END)
-    except OSError as error:
-        raise InputError(f"the file cannot be read: {error}") from error
-    prologue = _read_exactly(file, 0, min(total, layout.PROLOGUE_BYTES))
+def _read_header(file: PositionedFile, limits: lim.Limits) -> tuple[bytes, Header]:
+    """Prologue and header as they stand, and the header."""
+    total = file.size
+    prologue = file.read(0, min(total, layout.PROLOGUE_BYTES))
     size = header_size(prologue, limits=limits)
     if size > total:
         raise FormatError(f"truncated: the header ends at byte {size}, the file has {total} bytes")
-    data = prologue + _read_exactly(file, len(prologue), size - len(prologue))
-    return data, Header.from_bytes(data, limits=limits), total
-
-
-def _read_exactly(file: BinaryIO, at: int, count: int) -> bytes:
-    """`count` bytes from byte `at`, whatever the size of single reads."""
-    parts: list[bytes] = []
-    left = count
-    try:
-        file.seek(at)
-        while left:
-            part = file.read(left)
-            if not part:
-                raise FormatError(f"truncated: {left} of {count} bytes from byte {at} are missing")
-            parts.append(part)
-            left -= len(part)
-    except (OSError, ValueError) as error:  # ValueError: closed
-        raise InputError(f"the file cannot be read at byte {at}: {error}") from error
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    data = prologue + file.read(len(prologue), size - len(prologue))
+    return data, Header.from_bytes(data, limits=limits)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated
 
 import typer
 
-from sarcodec.cli import bench, decode, demo, encode, extract, info, models, simulate, test, train
+from sarcodec import memory
+from sarcodec.cli import bench, console, decode, demo, encode, extract, info, models, simulate, test, train
 from sarcodec.cli.guard import EXIT_CODES, deafen, guarded
 
 __all__ = ["app", "main"]
@@ -72,6 +74,9 @@ def _application(names: Iterable[str]) -> typer.Typer:
     return made
 
 
+START_SPACE, START_DATA = 120 * 10**6, 30 * 10**6
+"""Bytes of address space, and those of them for data, that every command takes."""
+
 app = _application(_COMMANDS)
 """All commands."""
 
@@ -84,13 +89,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv : sequence of str, optional
         Arguments without the program's name; those of the process where left out.
     """
+    if argv is None:
+        console.fill_standard_streams()
+        # OpenBLAS takes 40 MB for each of its threads, and nothing here waits for them.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     debug = "--debug" in options
     kept = [a for a in options if a != "--debug"] + arguments[len(options) :] or ["--help"]
     # Typer compiles every parameter of every command it knows: give it no more than the one that will run.
     tool = _application(kept[:1]) if kept[0] in _COMMANDS else app
-    code = guarded(lambda: tool(kept, prog_name="sarcodec", standalone_mode=False), debug=debug)
+
+    def run() -> object:
+        return tool(kept, prog_name="sarcodec", standalone_mode=False)
+
+    def work() -> object:
+        memory.need("starting", START_SPACE, START_DATA)
+        return run()
+
+    def show() -> object:
+        try:
+            with console.written_out():
+                return run()
+        except (console.ReaderGoneError, SystemExit):  # rich leaves if the reader does
+            return 0
+
+    helps = kept[0] not in _COMMANDS or not {"-h", "--help"}.isdisjoint(kept)
+    code = guarded(show if helps else work, debug=debug)
     if argv is None:
         deafen()
     return code

@@ -7,7 +7,8 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 Tick = Callable[[str, int, int], None]
@@ -18,18 +19,50 @@ class ReaderGoneError(Exception):
     """Whoever read stdout has closed it, as ``head`` does."""
 
 
+def fill_standard_streams() -> None:
+    """Send what goes to a closed stdout or stderr nowhere: the next file opened would get its number."""
+    while True:
+        number = os.open(os.devnull, os.O_RDWR)
+        if number > 2:
+            os.close(number)
+            break
+        os.set_inheritable(number, True)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  (to the end)
+
+
 def say(text: str) -> None:
     """A line on stdout."""
+    with written_out():
+        print(text)  # noqa: T201
+
+
+@contextmanager
+def written_out() -> Iterator[None]:
+    """Write what the block prints on stdout.
+
+    Raises
+    ------
+    ReaderGoneError
+        Whoever reads stdout has closed it.
+    WriteError
+        It cannot be written.
+    """
     try:
-        print(text, flush=True)  # noqa: T201
+        yield
+        sys.stdout.flush()
     except OSError as error:
         # Python flushes stdout once more at exit, and would complain there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             raise ReaderGoneError from error
-        from sarcodec.atomic import write_error
+        from sarcodec.errors import WriteError
 
-        raise write_error("standard output", error) from error
+        raise WriteError(
+            f"standard output could not be written: {error.strerror or error}",
+            hint="Check where it goes. Files that the command wrote are complete; its report is missing.",
+        ) from error
 
 
 def say_json(document: Any) -> None:
@@ -45,12 +78,18 @@ def printable(text: str) -> str:
 def complain(what: str, hint: str) -> None:
     """Two lines on stderr: what is wrong, and what to do."""
     lines = printable(" ".join(what.split())), printable(" ".join(hint.split()))
-    print(f"sarcodec: error: {lines[0]}\n  {lines[1]}", file=sys.stderr)  # noqa: T201
+    _tell(f"sarcodec: error: {lines[0]}\n  {lines[1]}")
 
 
 def warn(text: str) -> None:
     """A warning on stderr."""
-    print(f"sarcodec: warning: {printable(text)}", file=sys.stderr)  # noqa: T201
+    _tell(f"sarcodec: warning: {printable(text)}")
+
+
+def _tell(text: str) -> None:
+    """Lines on stderr; nobody is told if it cannot be written."""
+    with suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def size_text(count: float) -> str:

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
+from sarcodec import memory
 from sarcodec.cli.console import ReaderGoneError, complain, warn
 from sarcodec.cli.streams import shown
 from sarcodec.cli.wording import worded
-from sarcodec.errors import SarcError
+from sarcodec.errors import OutOfMemoryError, SarcError
 
 PARTIAL = 11
 EXIT_CODES = {
@@ -26,7 +27,7 @@ EXIT_CODES = {
     4: ("damaged", "not a .sarc file, truncated, or its structure is damaged"),
     5: ("checksum", "a checksum or a digest of latents differs"),
     6: ("version or model", "newer format version, unknown or differing model"),
-    7: ("limit", "larger than a limit"),
+    7: ("limit", "larger than a limit, or than memory"),
     8: ("output exists", "-f replaces it"),
     9: ("not written", "the output could not be written completely"),
     10: ("not as promised", "the decoded result is not what it should be"),
@@ -89,6 +90,10 @@ def _guarded(run: Callable[[], object], *, debug: bool) -> int:
 
 def report(error: Exception) -> int:
     """Print what went wrong and what to do; the exit code for it."""
+    try:
+        memory.check(error)
+    except OutOfMemoryError as short:
+        error = short
     if isinstance(error, SarcError):
         hint = _EXISTS if error.exit_code == 8 else error.hint or _HINTS.get(error.exit_code, _HINTS[1])
         complain(error.message, hint)
@@ -96,9 +101,6 @@ def report(error: Exception) -> int:
     if hasattr(error, "format_message"):  # typer's own errors, whose class depends on its version
         complain(*worded(error))
         return int(getattr(error, "exit_code", 2))
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch raises RuntimeError
-        complain("there is not enough memory", "Use fewer threads: -j 1.")
-        return 7
     complain(f"internal error: {type(error).__name__}: {error}", _HINTS[1])
     return 1
 

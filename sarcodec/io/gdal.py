@@ -50,6 +50,16 @@ _OFFLINE = {
 _warnings = threading.Lock()  # warnings.catch_warnings is not thread-safe
 
 
+def _in_child() -> None:
+    """Forget a thread that was opening a dataset at the time of a fork: it is not in the child."""
+    global _warnings  # noqa: PLW0603
+    _warnings = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
+
+
 @contextmanager
 def opening() -> Iterator[None]:
     """Open a dataset without being told that it is not georeferenced."""

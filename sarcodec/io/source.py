@@ -67,7 +67,7 @@ class RasterSource:
         bands: Sequence[int] | None = None,
     ) -> None:
         self.name = os.fspath(path)
-        self._lock = threading.Lock()
+        self._lock, self._process = threading.Lock(), os.getpid()
         self._dataset = self._open(names.checked(self.name))
         try:
             with gdal.reading():
@@ -88,7 +88,7 @@ class RasterSource:
             raise
 
     def read(self, band: int, window: Window) -> np.ndarray[Any, np.dtype[Any]]:
-        """Read pixels; may be called from several threads.
+        """Read pixels; may be called from several threads, and in forked processes.
 
         Parameters
         ----------
@@ -110,6 +110,9 @@ class RasterSource:
             There is no such band, or the window reaches beyond the raster.
         """
         check_window(self.meta, band, window)
+        if self._process != os.getpid():  # GDAL seeks in a descriptor that the processes share
+            self._dataset = self._open(names.checked(self.name))
+            self._lock, self._process = threading.Lock(), os.getpid()
         try:
             with self._lock, gdal.reading(), gdal.Complaints() as complaints:
                 where = GdalWindow(window.col, window.row, window.width, window.height)

@@ -1,6 +1,27 @@
 """Transforms, integer entropy networks, quantiser, tables. Torch lives here and in `train` alone."""
 
+from sarcodec import memory
 from sarcodec.interrupts import held_back
 
-with held_back():
+
+def _load() -> None:
     import torch  # noqa: F401
+
+    from sarcodec.model import compiled
+
+    # In this thread: where a worker is the first, nobody answers signals if a library waits for memory.
+    compiled.start()
+
+
+def _load_all() -> None:
+    """Whatever native code is loaded before pixels are."""
+    _load()
+    from sarcodec import zoo
+    from sarcodec.model import modelfile
+
+    modelfile.load(zoo.find(None))
+
+
+memory.rehearsed(_load_all, "loading torch and a model")
+with held_back(), memory.told():
+    _load()

@@ -10,11 +10,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from sarcodec.model.runtime import threads_kept
 from sarcodec.model.transforms import OVERLAP, STRIDE, Border, frequencies, lapped_kernels
 
-_BORDER = Border()
-_FIRST = lapped_kernels()[:, :STRIDE].float()
-_SECOND = lapped_kernels()[:, STRIDE:].float()
+with threads_kept():  # this may be the first that a forked process computes
+    _BORDER = Border()
+    _FIRST = lapped_kernels()[:, :STRIDE].float()
+    _SECOND = lapped_kernels()[:, STRIDE:].float()
 
 
 def forward(x: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from sarcodec import zoo
+from sarcodec import memory, zoo
 from sarcodec.atomic import replacing, write_error
 from sarcodec.errors import UnsupportedError
 from sarcodec.limits import check
@@ -87,6 +87,11 @@ class Model:
     """Weight and bias that make means over so many pixels a side, see `sarcodec.model.averaged`."""
     entropy_digest: bytes
     synthesis_digest: bytes
+
+    @property
+    def on_cuda(self) -> bool:
+        """Whether it computes on a CUDA device."""
+        return self.inverse_log2.is_cuda
 
     @property
     def top_level(self) -> int:
@@ -214,6 +219,7 @@ def load(path: Path, device: str = "cpu") -> Model:
             raise UnsupportedError(f"{path} is not a model of this codec", hint="Run: sarcodec models")
         return _parsed(data, device, float32_is_exact())
     except (OSError, SafetensorError, RuntimeError, LookupError, ValueError, TypeError) as error:
+        memory.check(error)
         raise UnsupportedError(
             f"cannot load the model {path}: {error}", hint="Install the package again."
         ) from error

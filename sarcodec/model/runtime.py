@@ -18,10 +18,15 @@ def one_thread() -> None:
 
 @contextmanager
 def threads_kept() -> Iterator[None]:
-    """Give torch its number of threads back at the end: it belongs to the whole process."""
+    """One torch thread within the block, and the CPU for what names no device; then as the user set it.
+
+    In a forked process the threads that torch had before the fork are gone, and waiting for them never ends.
+    """
     before = torch.get_num_threads()
+    one_thread()
     try:
-        yield
+        with torch.device("cpu"):
+            yield
     finally:
         torch.set_num_threads(before)
 
@@ -36,11 +41,23 @@ def pick_device(name: str) -> str:
     """
     if name not in DEVICES:
         raise UsageError(f"device {name!r} is not one of {', '.join(DEVICES)}")
-    if name == "cuda" and not torch.cuda.is_available():
+    at_hand = torch.cuda.is_available()
+    if name == "cuda" and not at_hand:
         raise UsageError("no CUDA device is at hand", hint="Use --device cpu.")
+    lost = at_hand and forked_from_cuda()
+    if name == "cuda" and lost:
+        raise UsageError(
+            "a forked process cannot use the CUDA device that its parent uses",
+            hint='Open the file with device="cpu", or start processes by "spawn".',
+        )
     # TF32 keeps ten bits of a factor: pixels would differ from a CPU's by more than they may.
     torch.backends.cudnn.allow_tf32 = False
-    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
+    return "cuda" if name != "cpu" and at_hand and not lost else "cpu"
+
+
+def forked_from_cuda() -> bool:
+    """Whether this process was forked from one that used CUDA, which therefore does not work here."""
+    return bool(torch.cuda._is_in_bad_fork())  # noqa: SLF001  (what torch itself asks before it raises)
 
 
 def device_name(name: str) -> str:

@@ -27,14 +27,15 @@ SLICE = 64
 
 
 def sine_window(size: int = STRIDE) -> Tensor:
-    """Sine window of 2 * size samples, float64."""
-    return torch.sin((torch.arange(2 * size, dtype=torch.float64) + 0.5) * (math.pi / (2 * size)))
+    """Sine window of 2 * size samples, float64, on the CPU: on the meta device torch imports its compiler."""
+    n = torch.arange(2 * size, dtype=torch.float64, device="cpu")
+    return torch.sin((n + 0.5) * (math.pi / (2 * size)))
 
 
 def lapped_kernels(size: int = STRIDE) -> Tensor:
     """The MLT's basis functions of one dimension, float64, shape (size, 2 * size), low frequencies first."""
-    n = torch.arange(2 * size, dtype=torch.float64)
-    k = torch.arange(size, dtype=torch.float64)[:, None]
+    n = torch.arange(2 * size, dtype=torch.float64, device="cpu")
+    k = torch.arange(size, dtype=torch.float64, device="cpu")[:, None]
     phase = (n + 0.5 + size / 2) * (k + 0.5) * (math.pi / size)
     return sine_window(size) * math.sqrt(2 / size) * torch.cos(phase)
 
@@ -47,7 +48,7 @@ def _order(size: int) -> list[tuple[int, int]]:
 
 def frequencies(channels: int, size: int = STRIDE) -> tuple[Tensor, Tensor]:
     """Frequencies (u, v) of the first `channels` functions in two dimensions, ordered by u^2 + v^2."""
-    rows, cols = (torch.tensor(part) for part in zip(*_order(size)[:channels], strict=True))
+    rows, cols = (torch.tensor(part, device="cpu") for part in zip(*_order(size)[:channels], strict=True))
     return rows, cols
 
 
@@ -172,7 +173,7 @@ class AnalysisTransform(nn.Module):
         super().__init__()
         self.border = Border()
         self.lapped = Conv2d(STRIDE**2, channels, 2, bias=False)
-        self.lapped.weight.data = _quarters(lapped_basis(channels))
+        self.lapped.weight.data = _quarters(lapped_basis(channels)).to(self.lapped.weight.device)
         self.in_bytes: Callable[[Tensor, Tensor], Tensor] | None = None
         self.branch = wide > 0
         if self.branch:
@@ -218,8 +219,8 @@ class SynthesisTransform(nn.Module):
         super().__init__()
         self.border = Border()
         self.lapped = Conv2d(channels, STRIDE**2, 2, padding=1, bias=False)
-        quarters = _quarters(lapped_basis(channels))
-        self.lapped.weight.data = quarters.permute(1, 0, 2, 3).flip(2, 3).contiguous()
+        quarters = _quarters(lapped_basis(channels)).permute(1, 0, 2, 3).flip(2, 3).contiguous()
+        self.lapped.weight.data = quarters.to(self.lapped.weight.device)
         self.in_bytes: ByteBranch | None = None
         self.branch = wide > 0
         if self.branch:
