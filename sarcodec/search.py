@@ -28,6 +28,8 @@ LEAP, BELOW = 0.008, 96
 """Relative distance from a goal that the best level may leave; beyond it, layers that do not pay are kept at
 one of so many levels below."""
 
+UNSEEN = 0.005
+"""Part by which the error of a raster of several tiles is aimed lower: edges of tiles are not in the sample."""
 STEPS = 12
 """Levels above the nearest one that are tried so that an error is not above the wanted one."""
 
@@ -63,10 +65,11 @@ class Search:
 
     def for_error(self, rmse_db: float) -> LatentCoder:
         """What codes with a root mean square error of the worst band just below `rmse_db`."""
-        found = self._nearest(rmse_db)
+        goal = rmse_db if self.latents.scene.grid.count == 1 else rmse_db * (1 - UNSEEN)
+        found = self._nearest(goal)
         level = found.level
         while level < min(found.level + STEPS, self.model.top_level) and (
-            self.log_error(level, keep=found.keep) > math.log(rmse_db)
+            self.log_error(level, keep=found.keep) > math.log(goal)
         ):
             level += 1
         return LatentCoder(self.model, level, keep=found.keep)
