@@ -114,12 +114,12 @@ def main() -> None:
     ways = stages_of(model)
     rounds: tuple[list[dict[str, float]], list[dict[str, float]]] = ([], [])
     theirs: tuple[list[float], list[float]] = ([], [])
-    data = encode_array(image.values, quality=chosen.quality, nodata=0, jobs=1)
+    data = encode_array(image.values, scale=image.scale, quality=chosen.quality, nodata=0, jobs=1)
     bpp = 8 * len(data) / image.values.size
     coded = peer.search(prepared, bpp)
     work: tuple[tuple[Callable[[], object], Callable[[], object]], ...] = (
         (
-            lambda: encode_array(image.values, quality=chosen.quality, nodata=0, jobs=1),
+            lambda: encode_array(image.values, scale=image.scale, quality=chosen.quality, nodata=0, jobs=1),
             lambda: peer.encode(prepared, coded.setting),
         ),
         (lambda: decode_array(data, jobs=1), lambda: peer.decode(prepared, coded.data)),

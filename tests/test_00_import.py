@@ -121,7 +121,7 @@ def test_info_loads_neither_torch_nor_rasterio(coded: Path) -> None:
 def test_version_names_package_format_and_model() -> None:
     done = run("-m", "sarcodec", "--version")
     assert done.stdout.startswith("sarcodec ")
-    assert "format 1.0" in done.stdout
+    assert "format 1.1" in done.stdout
     assert "default model lapped16" in done.stdout
 
 

@@ -47,7 +47,7 @@ def test_every_segment_of_a_file_is_found() -> None:
 
 def test_an_index_can_say_what_is_not_true() -> None:
     whole = (GOLDEN / "two_tiles.sarc").read_bytes()
-    with pytest.raises(SarcError, match="records make"):
+    with pytest.raises(SarcError, match="tile records and parts make 200 bytes"):
         Reader(io.BytesIO(repair.with_index(whole, [100, 100])))
 
 

@@ -104,7 +104,8 @@ def test_targets_count_as_a_detector_counts_them_on_a_simulated_port(monkeypatch
     wanted = detect(db, valid, enl=4.4, lag1=0.0)
     found = {}
     for on in (False, True):
-        back = to_db(decode_array(encode_array(scene, quality=25, jobs=1, targets=on), jobs=1)[0], Scale.DN)
+        data = encode_array(scene, quality=25, scale="dn", jobs=1, targets=on)
+        back = to_db(decode_array(data, jobs=1)[0], Scale.DN)
         found[on] = compare(wanted, detect(back, valid, enl=4.4, lag1=0.0), back)
     assert found[True].bright == found[True].bright_kept > 40
     plain, after = found[False].bright_peak_rms_db, found[True].bright_peak_rms_db

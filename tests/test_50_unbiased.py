@@ -117,7 +117,7 @@ def test_rounding_to_small_integers_is_measured_too() -> None:
     """Numbers of about 3: rounding alone adds 0.04 dB, and a gain of half a dB moves none of most of them."""
     rng = np.random.default_rng(5)
     scene = np.maximum(np.rint(3 * np.sqrt(rng.gamma(4, 0.25, (256, 256)))), 1).astype(np.uint8)
-    back = decode_bytes(coded(scene), TOY, unbiased=True)[0]
+    back = decode_bytes(coded(scene, scale="dn"), TOY, unbiased=True)[0]
     assert np.abs(cell_gains(scene, back, Scale.DN, 64)).max() < 0.05
     assert abs(10 * np.log10((back.astype(float) ** 2).mean() / (scene.astype(float) ** 2).mean())) < 0.03
 
@@ -268,7 +268,10 @@ def test_commands_store_apply_and_show_gains(tmp_path: Path, capsys: pytest.Capt
     capsys.readouterr()
     assert main(["info", target]) == 0
     shown = capsys.readouterr().out
-    assert "decode gives log-mean values, decode --unbiased mean power" in shown
+    assert (
+        "decoded values estimate the mean of decibels; decode --unbiased brings mean power back"
+        in " ".join(shown.split())
+    )
     assert "gain-grid, " in shown
     assert main(["encode", source, "-f", "--gain-cell", "16", *common]) == 2
     assert main(["encode", source, "-q", "40", "-f", *common]) == 0

@@ -100,7 +100,8 @@ def _toy_loaded_once(monkeypatch: pytest.MonkeyPatch, toy: Model) -> None:
 
 @pytest.fixture(scope="module")
 def coded() -> bytes:
-    return sarcodec.encode_array(SCENE, quality=30, model=TOY, jobs=1, radiometry=True, texture=True)
+    options: dict[str, Any] = {"radiometry": True, "texture": True}
+    return sarcodec.encode_array(SCENE, quality=30, scale="dn", model=TOY, jobs=1, **options)
 
 
 @pytest.fixture
@@ -118,8 +119,8 @@ def calls(coded: bytes) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
     quick = {"model": TOY, "jobs": 1}
     dataset = sarcodec.open(coded, model=TOY, jobs=1)
     return {
-        "encode": (sarcodec.encode, {"src": "a.tif", "out": "b.sarc"} | quick),
-        "encode_array": (sarcodec.encode_array, {"array": SCENE} | quick),
+        "encode": (sarcodec.encode, {"src": "a.tif", "out": "b.sarc", "scale": "dn"} | quick),
+        "encode_array": (sarcodec.encode_array, {"array": SCENE, "scale": "dn"} | quick),
         "decode": (sarcodec.decode, {"src": "a.sarc", "out": "b.tif"} | quick),
         "decode_array": (sarcodec.decode_array, {"data": coded} | quick),
         "extract": (sarcodec.extract, {"src": "a.sarc", "out": "b.sarc"}),
@@ -294,6 +295,7 @@ def test_an_array_may_be_encoded_with_limits_quantity_and_progress() -> None:
     data = sarcodec.encode_array(
         bands,
         quality=10,
+        scale="dn",
         quantity="Sigma0",
         model=TOY,
         jobs=1,
@@ -309,7 +311,9 @@ def test_an_array_may_be_encoded_with_limits_quantity_and_progress() -> None:
 @pytest.mark.parametrize("scale", ["dB", "DECIBELS", "Intensity", "linear", "Amplitude", "AUTO", "DN"])
 def test_a_scale_may_be_written_as_people_write_it(scale: str) -> None:
     power = (SCENE / 1000.0).astype(np.float32)
-    with sarcodec.open(sarcodec.encode_array(power, scale=scale, model=TOY, jobs=1), model=TOY) as scene:
+    meta = RasterMeta(24, 20, 1, "float32", tags={"": {"SCALE": "power"}})  # what AUTO finds
+    data = sarcodec.encode_array(power, scale=scale, meta=meta, model=TOY, jobs=1)
+    with sarcodec.open(data, model=TOY) as scene:
         wanted = {"dB": "db", "DECIBELS": "db", "Amplitude": "amplitude", "DN": "dn"}.get(scale, "power")
         assert scene.decoder.header.scale == wanted
 

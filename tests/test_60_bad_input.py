@@ -23,7 +23,7 @@ from sarcodec.io.raster import RasterSource
 from sarcodec.limits import Limits
 from sarcodec.types import Window
 from testing.files import Array, encode, tiff, vrt
-from testing.scenes import dn, power
+from testing.scenes import dn, power, usual_scale
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
@@ -153,9 +153,12 @@ def empty_zarr(folder: Path) -> Path:
     return folder / "s.zarr"
 
 
-def masked(folder: Path) -> Path:
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
-        return tiff(folder / "a.tif", SCENE, lambda d: d.write_mask(np.eye(30, 40, dtype=bool)))
+def softly_masked(folder: Path) -> Path:
+    tiff(folder / "a.tif", SCENE)
+    soft = np.broadcast_to(np.linspace(0, 255, 40), (30, 40)).astype(np.uint8)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(folder / "a.tif", "r+") as dataset:
+        dataset.write_mask(soft)
+    return folder / "a.tif"
 
 
 def of_two_types(folder: Path) -> Path:
@@ -185,7 +188,12 @@ PYTHON = (
 )
 BAD: dict[str, Bad] = {
     # pixels
-    "many negative values": Bad(made(FLOATS - FLOATS.mean()), 3, ("more than 16", "noise")),
+    "many negative values": Bad(made(FLOATS - FLOATS.mean()), 2, ("noise floor", "--scale db")),
+    "many negative values of power": Bad(
+        lambda f: tiff(f / "a.tif", FLOATS - FLOATS.mean(), lambda d: d.update_tags(SCALE="power")),
+        3,
+        ("more than 16", "noise"),
+    ),
     "more than 64 bands": Bad(made(np.ones((65, 4, 4), "uint8")), 7, ("bands is 65", "--limit bands")),
     "complex64": Bad(made(FLOATS.astype("complex64")), 3, ("complex64", "|z|")),
     "complex128": Bad(made(FLOATS.astype("complex128")), 3, ("complex128", "|z|")),
@@ -201,7 +209,7 @@ BAD: dict[str, Bad] = {
         3,
         ("palette", "drawn from"),
     ),
-    "mask band": Bad(masked, 3, ("mask band", "nodata")),
+    "soft mask band": Bad(softly_masked, 3, ("mask band has values between 0 and 255", "gdal_calc")),
     "bands of two types": Bad(of_two_types, 3, ("float32, uint16", "files of their own")),
     # names
     "missing": Bad(lambda f: f / "nowhere.tif", 3, ("does not exist", "Check the name")),
@@ -410,9 +418,11 @@ def test_files_and_arrays_are_coded_in_the_same_types(tmp_path: Path) -> None:
     for name in ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"):
         values = (SCENE % 100 + 1).astype(name)
         path = tiff(tmp_path / f"{name}.tif", values)
-        assert encode(path, tmp_path / f"{name}.sarc") == 0
+        scale = usual_scale(name)
+        assert encode(path, tmp_path / f"{name}.sarc", "--scale", scale) == 0
         with sarcodec.open(tmp_path / f"{name}.sarc", model=TOY) as coded:
-            decoded = sarcodec.decode_array(sarcodec.encode_array(values, model=TOY), model=TOY)
+            data = sarcodec.encode_array(values, scale=scale, model=TOY)
+            decoded = sarcodec.decode_array(data, model=TOY)
             assert decoded.dtype == name
             np.testing.assert_array_equal(coded.read(), decoded)
 

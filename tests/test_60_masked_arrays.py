@@ -19,7 +19,7 @@ from sarcodec.metadata import RasterMeta
 from sarcodec.model.modelfile import Model
 from sarcodec.scale import DTYPES
 from testing.reported import amplitude, ground_db, inside, power
-from testing.scenes import open_bytes
+from testing.scenes import open_bytes, usual_scale
 
 Array = npt.NDArray[Any]
 MASKED: Any = np.ma.MaskedArray
@@ -33,6 +33,7 @@ def _toy_loaded_once(monkeypatch: pytest.MonkeyPatch, toy: Model) -> None:
 
 def there_and_back(array: Any, **options: Any) -> tuple[Array, float | int | None]:
     """Decoded pixels and the declared nodata value."""
+    options.setdefault("scale", usual_scale((array[0] if isinstance(array, list) else array).dtype))
     data = encode_array(array, quality=30, model=TOY, jobs=1, **options)
     with open_bytes(data, TOY) as coded:
         return coded.read(), coded.meta.nodata

@@ -26,7 +26,7 @@ from sarcodec.metadata import RasterMeta
 from sarcodec.model.modelfile import Model
 from sarcodec.types import Window
 from testing.files import ROTATED, RPCS, UTM, Setup, decode, encode, tiff, vrt
-from testing.scenes import dn
+from testing.scenes import dn, usual_scale
 from testing.strategies import raster_metas
 from testing.told import told_by_rasterio
 
@@ -50,10 +50,14 @@ class Case:
     profile: dict[str, Any] = field(default_factory=dict)
     bands: int = 1
     dtype: str = "uint16"
+    alpha: bool = False
+    """Whether the last band is 0 and 255."""
 
     def write(self, path: Path) -> Path:
         """Write it."""
         values = np.clip(PAIR[: self.bands], 1, 120 if self.dtype == "int8" else 65535)
+        if self.alpha:
+            values[-1] = np.where(values[-1] > 300, 255, 0)
         return tiff(path, values.astype(self.dtype), self.setup, **self.profile)
 
 
@@ -188,7 +192,7 @@ CASES: dict[str, Case] = (
         "units": Case(bands(units=("dB", "m²")), bands=2),
         "scales and offsets": Case(bands(scales=(0.1, 1e-300), offsets=(-3.5, 1 / 3)), bands=2),
         "scale and offset of no effect": Case(bands(scales=(1.0,), offsets=(0.0,))),
-        "colours": Case(bands(colorinterp=[ColorInterp.gray, ColorInterp.alpha]), bands=2),
+        "colours": Case(bands(colorinterp=[ColorInterp.gray, ColorInterp.alpha]), bands=2, alpha=True),
         "undefined colours": Case(bands(colorinterp=[ColorInterp.gray, ColorInterp.undefined]), bands=2),
         "red and green": Case(bands(colorinterp=[ColorInterp.red, ColorInterp.green]), bands=2),
         "nodata 0": Case(profile={"nodata": 0}),
@@ -208,7 +212,10 @@ CASES: dict[str, Case] = (
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_rasterio_says_the_same_of_the_decoded_file(tmp_path: Path, case: Case) -> None:
     source = case.write(tmp_path / "a.tif")
-    assert (encode(source, tmp_path / "a.sarc"), decode(tmp_path / "a.sarc", tmp_path / "b.tif")) == (0, 0)
+    options = ("--scale", usual_scale(case.dtype))
+    assert (
+        encode(source, tmp_path / "a.sarc", *options) == decode(tmp_path / "a.sarc", tmp_path / "b.tif") == 0
+    )
     assert told_by_rasterio(tmp_path / "b.tif") == told_by_rasterio(source)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.sarc", "a.tif", "b.tif"]
 

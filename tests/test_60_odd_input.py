@@ -113,7 +113,7 @@ RASTERS: dict[str, Odd] = {
     "64 bands": Odd(np.repeat(SCENE[None, :4, :4], 64, axis=0)),
     "RGB": Odd(np.repeat((SCENE[None] % 255 + 1).astype("uint8"), 3, 0), profile={"photometric": "RGB"}),
     "alpha band": Odd(
-        np.stack([SCENE, SCENE]),
+        np.stack([np.maximum(SCENE, 300), np.where(SCENE > 300, 255, 0).astype("uint16")]),
         setup=lambda d: setattr(d, "colorinterp", [ColorInterp.gray, ColorInterp.alpha]),
     ),
     "rotated transform": Odd(SCENE, profile=ROTATED),
@@ -128,24 +128,36 @@ RASTERS: dict[str, Odd] = {
 @pytest.mark.parametrize("case", RASTERS.values(), ids=RASTERS.keys())
 def test_an_odd_raster_comes_back(tmp_path: Path, capsys: pytest.CaptureFixture[str], case: Odd) -> None:
     source = tiff(tmp_path / "a.tif", case.values, case.setup, **case.profile)
-    assert (encode(source, tmp_path / "a.sarc"), decode(tmp_path / "a.sarc", tmp_path / "b.tif")) == (0, 0)
+    assert encode(source, tmp_path / "a.sarc", "--scale", case.scale.value) == 0
+    assert decode(tmp_path / "a.sarc", tmp_path / "b.tif") == 0
     assert_pixels_come_back(source, tmp_path / "b.tif", case.scale)
     assert told_by_rasterio(tmp_path / "b.tif") == told_by_rasterio(source)
     assert capsys.readouterr() == ("", "")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.sarc", "a.tif", "b.tif"]
 
 
+@pytest.mark.parametrize("case", RASTERS.values(), ids=RASTERS.keys())
+def test_an_odd_raster_without_a_scale_is_coded_or_the_scale_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], case: Odd
+) -> None:
+    source = tiff(tmp_path / "a.tif", case.values, case.setup, **case.profile)
+    code, told = encode(source, tmp_path / "a.sarc"), capsys.readouterr().err.splitlines()
+    if code:
+        message, hint = told
+        assert code == 2 and message.startswith("sarcodec: error: band ") and "--scale " in hint
+        assert not (tmp_path / "a.sarc").exists()
+    else:
+        assert all(line.startswith("sarcodec: warning: band ") for line in told)
+        assert decode(tmp_path / "a.sarc", tmp_path / "b.tif") == 0
+        assert_pixels_come_back(source, tmp_path / "b.tif", case.scale)
+
+
 def test_nan_payloads_come_back_bit_by_bit(tmp_path: Path) -> None:
     values = FLOATS.copy()
     values.view("u4")[0, :3] = 0x7FC00001, 0xFFC00000, 0x7F800001  # quiet with payload, negative, signalling
     tiff(tmp_path / "a.tif", values)
-    assert (
-        encode(tmp_path / "a.tif", tmp_path / "a.sarc"),
-        decode(tmp_path / "a.sarc", tmp_path / "b.tif"),
-    ) == (
-        0,
-        0,
-    )
+    assert encode(tmp_path / "a.tif", tmp_path / "a.sarc", "--scale", "power") == 0
+    assert decode(tmp_path / "a.sarc", tmp_path / "b.tif") == 0
     with rasterio.open(tmp_path / "b.tif") as back:
         assert back.read(1).view("u4")[0, :3].tolist() == [0x7FC00001, 0xFFC00000, 0x7F800001]
 

@@ -374,11 +374,18 @@ def test_palette_is_refused(tmp_path: Path) -> None:
         RasterSource(tmp_path / "a.tif")
 
 
-def test_mask_band_is_refused(tmp_path: Path) -> None:
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
-        write(tmp_path / "a.tif", setup=lambda d: d.write_mask(np.eye(30, 40, dtype=bool)))
-    with pytest.raises(InputError, match="mask band"):
-        RasterSource(tmp_path / "a.tif")
+@pytest.mark.parametrize("internal", [True, False])
+def test_a_mask_band_says_which_pixels_are_valid(tmp_path: Path, internal: bool) -> None:
+    seen = np.eye(30, 40, dtype=bool)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=internal):
+        write(tmp_path / "a.tif", setup=lambda d: d.write_mask(seen))
+    with RasterSource(tmp_path / "a.tif") as src:
+        assert src.has_mask
+        assert np.array_equal(src.mask(Window(0, 0, 40, 30)), seen)
+        assert np.array_equal(src.mask(Window(7, 5, 20, 11)), seen[5:16, 7:27])
+    write(tmp_path / "b.tif")
+    with RasterSource(tmp_path / "b.tif") as src:
+        assert not src.has_mask
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,11 @@ def dn(shape: tuple[int, int], seed: int = 0, **options: float) -> Array:
     return amplitude.astype(np.uint16)
 
 
+def usual_scale(dtype: npt.DTypeLike) -> str:
+    """What the scenes of tests are if nothing says so: power in floats, DN in integers."""
+    return "power" if np.dtype(dtype).kind == "f" else "dn"
+
+
 def open_bytes(data: bytes, model: str | None, **options: Any) -> SarcDataset:
     """A dataset of a `.sarc` file in memory."""
     return SarcDataset(io.BytesIO(data), "<bytes>", model=model, jobs=1, **options)
