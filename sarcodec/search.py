@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from sarcodec.model.transforms import STRIDE
 from sarcodec.parallel import ordered_map
 from sarcodec.radiometry import to_db
 from sarcodec.source import classes_of
-from sarcodec.tile import native_values
+from sarcodec.tile import native_values, synthesise_tile
 from sarcodec.types import TileGrid
 
 SAMPLE = 12
@@ -29,7 +30,7 @@ LEAP, BELOW = 0.008, 96
 one of so many levels below."""
 
 UNSEEN = 0.005
-"""Part by which the error of a raster of several tiles is aimed lower: edges of tiles are not in the sample."""
+"""Part by which an error is aimed lower if the sample leaves tiles, and the edges of tiles, out."""
 STEPS = 12
 """Levels above the nearest one that are tried so that an error is not above the wanted one."""
 
@@ -65,7 +66,7 @@ class Search:
 
     def for_error(self, rmse_db: float) -> LatentCoder:
         """What codes with a root mean square error of the worst band just below `rmse_db`."""
-        goal = rmse_db if self.latents.scene.grid.count == 1 else rmse_db * (1 - UNSEEN)
+        goal = rmse_db if self._sees_all else rmse_db * (1 - UNSEEN)
         found = self._nearest(goal)
         level = found.level
         while level < min(found.level + STEPS, self.model.top_level) and (
@@ -123,25 +124,54 @@ class Search:
             self._errors[level, keep] = self._measure(LatentCoder(self.model, level, keep=keep))
         return self._errors[level, keep]
 
+    @property
+    def _sees_all(self) -> bool:
+        """Whether the sample has every tile of every band that holds data."""
+        return len(self.sample) == sum(
+            1 for place in self.latents.scene.places if self.latents.scene.valid_pixels(place)
+        )
+
+    def _y_hat(self, coder: LatentCoder, place: Place) -> npt.NDArray[np.int32]:
+        """Decoded latents of a tile that holds data."""
+        coded = code(self.latents, coder, place, dry=True)
+        assert coded is not None
+        return coded.y_hat.astype(np.int32)
+
+    def _decoded(self, coder: LatentCoder) -> dict[Place, npt.NDArray[np.int32]]:
+        """Decoded latents of all tiles of the sample."""
+        made = ordered_map(partial(self._y_hat, coder), self.sample, self.jobs, one_thread)
+        return dict(zip(self.sample, made, strict=True))
+
     def _measure(self, coder: LatentCoder) -> dict[int, float]:
         scene = self.latents.scene
         header = header_of(scene, self.model, coder.level)
+        known = self._decoded(coder) if self._sees_all else {}
 
         def work(place: Place) -> tuple[float, int]:
             number, at = place
-            coded = code(self.latents, coder, place, dry=True)
-            assert coded is not None
             window, scan, band = scene.grid.window(*at), scene.scans[number], header.bands[number]
-            x = self.model.synthesise(coded.y_hat, coder.level)[: window.height, : window.width]
+            if known:
+                near = partial(_near, known, number)
+                x = synthesise_tile(near, self.model, coder.level, scene.grid, at)
+            else:
+                y_hat = self._y_hat(coder, place)
+                x = self.model.synthesise(y_hat, coder.level)[: window.height, : window.width]
             values, scale = scene.source.read(number + 1, window), header.pixel_scale(number)
             decoded = native_values(x, band, scale, scan.palette, scene.source.meta.nodata)
             valid = classes_of(scene.source, values, window, scan.palette) == 0
-            valid &= _inside(scene.grid, at, self.model)
+            valid &= _inside(scene.grid, at, self.model) | bool(known)
             difference = (to_db(decoded, scale) - to_db(values, scale))[valid].astype(np.float64)
             return float((difference**2).sum()), difference.size
 
         means = self.over(self.sample, work)
         return {band: max(mean, 1e-12) ** 0.5 for band, _, mean in means}
+
+
+def _near(
+    known: dict[Place, npt.NDArray[np.int32]], band: int, row: int, col: int
+) -> npt.NDArray[np.int32] | None:
+    """Decoded latents of a tile of a band, None if it holds no data."""
+    return known.get((band, (row, col)))
 
 
 def sample_of(scene: Scene) -> list[Place]:
