@@ -36,6 +36,8 @@ STEPS = 12
 
 Place = tuple[int, tuple[int, int]]
 """Band (from 0), and row and column of a tile."""
+Known = dict[Place, npt.NDArray[np.int32]]
+"""Decoded latents of tiles."""
 
 
 class Search:
@@ -127,9 +129,8 @@ class Search:
     @property
     def _sees_all(self) -> bool:
         """Whether the sample has every tile of every band that holds data."""
-        return len(self.sample) == sum(
-            1 for place in self.latents.scene.places if self.latents.scene.valid_pixels(place)
-        )
+        scene = self.latents.scene
+        return len(self.sample) == sum(1 for place in scene.places if scene.valid_pixels(place))
 
     def _y_hat(self, coder: LatentCoder, place: Place) -> npt.NDArray[np.int32]:
         """Decoded latents of a tile that holds data."""
@@ -137,7 +138,7 @@ class Search:
         assert coded is not None
         return coded.y_hat.astype(np.int32)
 
-    def _decoded(self, coder: LatentCoder) -> dict[Place, npt.NDArray[np.int32]]:
+    def _decoded(self, coder: LatentCoder) -> Known:
         """Decoded latents of all tiles of the sample."""
         made = ordered_map(partial(self._y_hat, coder), self.sample, self.jobs, one_thread)
         return dict(zip(self.sample, made, strict=True))
@@ -167,9 +168,7 @@ class Search:
         return {band: max(mean, 1e-12) ** 0.5 for band, _, mean in means}
 
 
-def _near(
-    known: dict[Place, npt.NDArray[np.int32]], band: int, row: int, col: int
-) -> npt.NDArray[np.int32] | None:
+def _near(known: Known, band: int, row: int, col: int) -> npt.NDArray[np.int32] | None:
     """Decoded latents of a tile of a band, None if it holds no data."""
     return known.get((band, (row, col)))
 

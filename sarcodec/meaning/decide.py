@@ -32,6 +32,8 @@ class Meaning:
     """How it is known."""
     words: str
     """The evidence in words."""
+    hint: str = ""
+    """What settles it, if it is assumed of valid pixels."""
 
 
 def meanings(
@@ -85,7 +87,26 @@ def meanings(
             bits = 8 * np.dtype(meta.dtype).itemsize if whole else None
             verdict = settled(_clues(source, band, whole=whole), statistics, bits)
             found.append(_checked(source, band, verdict, pixel, matters=matters, exactly=exactly))
+    _tell_guesses(source, found)
     return tuple(found)
+
+
+def _tell_guesses(source: Source, found: Sequence[Meaning]) -> None:
+    """Warn of what is assumed, in one line for bands that are taken for the same."""
+    for scale in Scale:
+        bands = [n for n, m in zip(source.numbers, found, strict=True) if m.hint and m.pixel.scale is scale]
+        if not bands:
+            continue
+        first = found[source.numbers.index(bands[0])]
+        named = ", ".join(map(str, bands[:4])) + (f" and {len(bands) - 4} more" if len(bands) > 4 else "")
+        log.warning(
+            "band%s %s: %s; taken for %s (%s)",
+            "s" * (len(bands) > 1),
+            named,
+            first.words,
+            scale.value,
+            first.hint,
+        )
 
 
 def _stored(source: Source, band: int) -> tuple[float, float]:
@@ -177,7 +198,5 @@ def _checked(
     if verdict.basis is Basis.ASSUMED and verdict.counts:
         if exactly or (matters and not verdict.harmless):
             raise UsageError(f"band {number}: {verdict.words}", hint=verdict.hint + leave + ".")
-        log.warning(
-            "band %d: %s; it is taken for %s (%s)", number, verdict.words, verdict.scale.value, verdict.hint
-        )
+        return Meaning(PixelScale(verdict.scale, *pixel), verdict.basis, verdict.words, verdict.hint)
     return Meaning(PixelScale(verdict.scale, *pixel), verdict.basis, verdict.words)
