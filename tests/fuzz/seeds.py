@@ -30,7 +30,8 @@ from sarcodec.bitstream.reader import Reader
 from sarcodec.bitstream.tile import BandRecord, TileRecord
 from sarcodec.bitstream.writer import Writer
 from sarcodec.metadata import BandMeta, Gcp, RasterMeta, pack_geo, pack_text
-from sarcodec.types import Quantity, Scale
+from sarcodec.types import Basis, Quantity, Scale
+from sarcodec.vocabulary import VOCABULARY
 from testing.repair import index_start
 from testing.scenes import dn, power
 
@@ -51,15 +52,21 @@ def golden() -> Iterator[bytes]:
 
 def headers() -> Iterator[Header]:
     """Headers of every dtype, scale, quantity and meaning, of one to four bands and layers."""
-    model = ModelRef("s1-v1", bytes(range(8)), bytes(range(8, 16)))
+    model = ModelRef("s1-v1", bytes(range(4)), bytes(range(4, 8)))
     for number, dtype in enumerate(layout.DTYPES.values()):
         band = Band(-12.5, 5.0, 300 + number, 1, 120, (0, 255)[: number % 3], number % 4 == 3)
+        scale = list(Scale)[number % 4]
+        if number % 2:
+            band = replace(band, gain=0.01, addend=-50.0, masked=len(band.palette) // 2)
+        if number % 3 == 1:
+            band = replace(band, scale=(list(Scale)[(number + 1) % 4], list(Basis)[number % 7]))
         layers = (Layer(LayerKind.BASE, 16), Layer(LayerKind.ENHANCEMENT, 48), Layer(99, 3, skippable=True))
         yield Header(
             width=1 << number,
             height=5000 >> number,
             dtype=dtype,
-            scale=list(Scale)[number % 4],
+            scale=scale,
+            basis=list(Basis)[number % 7],
             bands=(band,) * (1 + number % 4),
             layers=layers[: 1 + number % 3],
             model=replace(model, id="m" * (1 + 9 * number)),
@@ -68,6 +75,7 @@ def headers() -> Iterator[Header]:
             tile_side=256 * (1 + number),
             geo=bytes([1, 10, 127])[: 3 * (number % 2)],
             text=bytes(number),
+            key=bytes(number // 2),
         )
 
 
@@ -86,6 +94,8 @@ def written(header: Header, records: list[TileRecord]) -> bytes:
     writer = Writer(out, header)
     for record in records:
         writer.add_tile(record)
+    for kind in range(header.height % 3):
+        writer.add_part(kind + 1, bytes(5 + kind))
     writer.finish()
     return out.getvalue()
 
@@ -129,13 +139,18 @@ def metas() -> Iterator[RasterMeta]:
     yield RasterMeta(100, 80, 3, "float64", nodata=-9999.5, tags=tags, crs="EPSG:4326")
 
 
+def _inflated(text: bytes) -> bytes:
+    """The JSON of a TEXT chunk."""
+    return zlib.decompressobj(-15, zdict=VOCABULARY).decompress(text)
+
+
 def for_metadata() -> Iterator[bytes]:
     kinds = list(layout.DTYPES.values())
     for meta in metas():
         geo, text = pack_geo(meta), pack_text(meta)
         start = bytes([meta.count - 1, kinds.index(meta.dtype), len(geo)])
         yield b"\0" + start + geo + text
-        yield b"\1" + start + geo + (zlib.decompress(text, -15) if text else b"{}")
+        yield b"\1" + start + geo + (_inflated(text) if text else b"{}")
     loose: list[Any] = [{"n": "inf"}, {"n": 10**30}, {"a": [1, 2, 3, 4, 5]}, {"r": {"SAMP_OFF": "x"}}, [], 7]
     loose += [
         {"t": {"": {}, "n": {"k": "\ud800"}}},
