@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
@@ -12,18 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec import limits as lim
-from sarcodec import memory, zoo
+from sarcodec import memory
 from sarcodec.bitstream import mask
 from sarcodec.bitstream.header import Header
-from sarcodec.bitstream.layout import NEWER, LayerKind, Quantiser
+from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.reader import Reader, where
 from sarcodec.damage import Place, fill_value, named, reached
-from sarcodec.errors import FormatError, UnsupportedError
+from sarcodec.errors import FormatError
 from sarcodec.invalid import InvalidPalette, valid_mask
 from sarcodec.metadata import RasterMeta, from_chunks
-from sarcodec.model import modelfile
 from sarcodec.model.entropy import LatentCoder
-from sarcodec.model.modelfile import Model
+from sarcodec.model.named import model_of
 from sarcodec.model.runtime import one_thread
 from sarcodec.model.transforms import STRIDE
 from sarcodec.parallel import Once, ordered_map
@@ -31,8 +29,6 @@ from sarcodec.sides import Added, SideLayers
 from sarcodec.source import alpha_band
 from sarcodec.tile import latent_window, native_values, synthesise_tile
 from sarcodec.types import TileGrid, Window
-
-log = logging.getLogger(__name__)
 
 LATENT_BYTES = 4
 """Bytes a pixel that decoded latents take: as many as pixels, four bytes each."""
@@ -55,45 +51,6 @@ def meta_of(header: Header, limits: lim.Limits = lim.DEFAULT) -> RasterMeta:
     """Size, type, georeferencing and tags of the coded raster."""
     size = (header.width, header.height, len(header.bands), header.dtype)
     return from_chunks(*size, header.geo, header.text, limits=limits)
-
-
-def model_of(header: Header, *, name: str | None = None, device: str = "cpu") -> Model:
-    """The model that a file names.
-
-    Raises
-    ------
-    UnsupportedError
-        It is not installed, its entropy part is another one, or its layers are not those of the file.
-    """
-    wanted = header.model
-    model = modelfile.load(zoo.find(name) if name else zoo.installed(wanted.id), device)
-    if model.entropy_digest != wanted.entropy:
-        raise UnsupportedError(
-            f"model {wanted.id}: the file needs entropy part {wanted.entropy.hex()}, "
-            f"{model.entropy_digest.hex()} is installed",
-            hint="Install the version of sarcodec that wrote the file, or give --model its model file.",
-        )
-    if model.synthesis_digest != wanted.synthesis:
-        log.warning("model %s has another synthesis than the encoder's: pixels differ slightly", wanted.id)
-    critical = [layer for layer in header.layers if not layer.skippable]
-    coded = tuple(layer.channels for layer in critical)
-    known = all(layer.kind in {LayerKind.BASE, LayerKind.ENHANCEMENT} for layer in critical)
-    if not known or any(band.tile_quality for band in header.bands):
-        raise UnsupportedError(
-            "the file has critical layers or tile qualities of a newer encoder", hint=NEWER
-        )
-    if header.quantiser is not Quantiser(model.shape.quantiser):
-        raise UnsupportedError(
-            f"the file's quantiser is {header.quantiser.value}, "
-            f"that of model {model.id} {model.shape.quantiser}"
-        )
-    if coded != model.layers[: len(coded)]:
-        raise UnsupportedError(
-            f"layers of {coded} channels are not the first ones of model {model.id}: {model.layers}"
-        )
-    if any(band.level > model.top_level for band in header.bands):
-        raise FormatError(f"a rate level is above {model.top_level}, the highest of model {model.id}")
-    return model
 
 
 class Decoder:
