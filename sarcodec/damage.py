@@ -40,8 +40,8 @@ class DamagedTile:
     def told(self) -> str:
         """Where the tile is and what is wrong with it, the place once."""
         place = f"{where(self.row, self.col)}, band {self.band}"
-        rest = self.reason.removeprefix(place)
-        return f"{self}: {self.reason if rest == self.reason else rest.lstrip(':, ')}"
+        rest = self.reason.removeprefix(place).removeprefix(where(self.row, self.col))
+        return f"{self}: {rest.lstrip(':, ')}"
 
 
 def named(error: FormatError, place: Place) -> FormatError:

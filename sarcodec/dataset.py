@@ -24,7 +24,7 @@ from sarcodec.parallel import workers
 from sarcodec.places import open_here
 from sarcodec.request import bands_of, decoding, factor_of, window_of
 from sarcodec.source import alpha_band
-from sarcodec.types import Window
+from sarcodec.types import Basis, Scale, Window
 
 if TYPE_CHECKING:
     from sarcodec.damage import DamagedTile
@@ -111,6 +111,18 @@ class SarcDataset(Described):
     def meta(self) -> RasterMeta:
         """All metadata."""
         return self.decoder.meta
+
+    @property
+    def scales_of_values(self) -> tuple[Scale, ...]:
+        """What the values of each band are; GDAL's scale and offset of a band count."""
+        header = self.decoder.header
+        return tuple(header.pixel_scale(band).scale for band in range(self.meta.count))
+
+    @property
+    def scales_from(self) -> tuple[Basis, ...]:
+        """How the scale of each band is known; `Basis.ASSUMED` is a guess."""
+        header = self.decoder.header
+        return tuple(header.scale_basis(band) for band in range(self.meta.count))
 
     @property
     def fill(self) -> Any:
@@ -355,8 +367,8 @@ def _opened_again(
 
 def _path_of(file: BinaryIO) -> str | None:
     """Where a file lies that may be opened again, None where that is unknown."""
-    named = isinstance(file, io.BufferedReader | io.FileIO) and isinstance(file.name, str)
-    return str(Path(file.name).absolute()) if named else None
+    name = getattr(file, "name", None) if isinstance(file, io.BufferedReader | io.FileIO) else None
+    return str(Path(name).absolute()) if isinstance(name, str) else None
 
 
 def open_file(path: PathLike) -> BinaryIO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from sarcodec.arguments import shown, whole
@@ -9,16 +10,16 @@ from sarcodec.errors import UsageError
 from sarcodec.metadata import RasterMeta
 
 
-class Described:
+class Described(ABC):
     """Size, type, place and tags of a raster whose metadata are `meta`."""
 
     name: str
     """Name of the file, as it was given."""
 
     @property
+    @abstractmethod
     def meta(self) -> RasterMeta:
         """All metadata."""
-        raise NotImplementedError
 
     @property
     def profile(self) -> dict[str, Any]:

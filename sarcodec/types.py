@@ -38,7 +38,7 @@ class Scale(str, Enum):
         found = SCALE_NAMES.get(" ".join(text.lower().split())) if isinstance(text, str) else None
         if found is None:
             raise UsageError(
-                f"scale={shown(text)} is not one of {', '.join(member.value for member in cls)}",
+                f"scale={shown(text)} is not one of auto, {', '.join(member.value for member in cls)}",
                 hint="Say what a pixel value is: dn (integers as the sensor's product has them), amplitude, "
                 "power (also called linear or intensity) or db (decibels).",
             )

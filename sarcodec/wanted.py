@@ -24,10 +24,17 @@ class Target:
     rmse_db: float | None = None
 
     def __post_init__(self) -> None:
-        given = [v for v in (self.quality, self.bpp, self.rmse_db) if v is not None]
+        given = {name: value for name, value in vars(self).items() if value is not None}
         if len(given) != 1:
-            raise UsageError("choose one of quality, bpp and rmse_db", hint="For example: --bpp 0.2")
-        if not math.isfinite(given[0]) or given[0] <= 0:
-            raise UsageError(f"a target of {given[0]} is not a positive number")
+            raise UsageError("choose one of quality, bpp and rmse_db", hint="For example a bpp of 0.2.")
+        ((name, value),) = given.items()
+        usual = {"quality": "50", "bpp": "0.2", "rmse_db": "1.5"}[name]
+        if not math.isfinite(value) or value <= 0:
+            raise UsageError(
+                f"{name} {value:g} is not a positive number", hint=f"For example a {name} of {usual}."
+            )
         if self.quality is not None and not QUALITY[0] <= self.quality <= QUALITY[1]:
-            raise UsageError(f"quality {self.quality} is not within {QUALITY[0]}..{QUALITY[1]}")
+            raise UsageError(
+                f"quality {self.quality:g} is not within {QUALITY[0]}..{QUALITY[1]}",
+                hint="1 gives the smallest file, 100 the best.",
+            )

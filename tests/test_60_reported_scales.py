@@ -221,7 +221,7 @@ def test_a_guess_is_warned_of_and_recorded_in_report_file_and_raster(
     assert told.err.count("\n") == 1 and "warning" in told.err and "--scale amplitude" in told.err
     assert json.loads(told.out)["scale_from"] == "assumed"
     assert main(["info", coded]) == 0
-    assert "scale power (from assumed)" in capsys.readouterr().out
+    assert "scale power (assumed)" in capsys.readouterr().out
     assert main(["decode", coded, "-o", back, "--quiet"]) == 0
     with rasterio.open(back) as dataset:
         assert dataset.tags(1, ns="SARCODEC") == {"SCALE": "power", "SCALE_FROM": "assumed"}

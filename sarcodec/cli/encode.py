@@ -179,13 +179,13 @@ def encode(
     if as_json:
         console.say_json(facts)
     elif not quiet:
-        origin = ",".join(dict.fromkeys(facts["scale_from"].split(",")))
-        chosen = facts["scale"] + ("" if origin == "given" else f" (from {origin})")
+        origin = facts["scale_from"]
+        told = {"given": "", "assumed": " (assumed)"}.get(origin, f" (from {origin})")
         streams.say(
             out,
             f"{source}  {console.size_text(facts['input_bytes'])} -> {out}  "
             f"{console.size_text(report.bytes)}  {facts['ratio']:.1f}x  {report.bpp:.4g} bpp  "
-            f"scale {chosen}{_errors(report)}  {report.seconds:.1f} s",
+            f"scale {facts['scale']}{told}{_errors(report)}  {report.seconds:.1f} s",
         )
 
 
@@ -268,7 +268,7 @@ def _facts(source: str, out: str, report: EncodeReport, limits: Limits) -> dict[
         "bands": len(header.bands),
         "dtype": header.dtype,
         "scale": _joined(scale.value for scale in report.scales),
-        "scale_from": ",".join(basis.value for basis in report.scales_from),
+        "scale_from": _joined(basis.value for basis in report.scales_from),
         "rmse_db": list(report.rmse_db) or None,
         "quantity": header.quantity.value,
         "radiometry": header.side_layer(LayerKind.GAIN_GRID) is not None,

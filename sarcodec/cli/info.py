@@ -63,7 +63,7 @@ def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
         "dtype": header.dtype,
         "nodata": meta.nodata,
         "scale": _scales(header),
-        "scale_from": ",".join(header.scale_basis(n).value for n in range(len(header.bands))),
+        "scale_from": _bases(header),
         "mask_band": header.has_mask and all(band.colorinterp != "alpha" for band in meta.bands),
         "quantity": header.quantity.value,
         "meaning": header.meaning.value,
@@ -145,6 +145,7 @@ def _bands(header: Header, meta: RasterMeta) -> list[dict[str, Any]]:
             "scale": described.scale,
             "offset": described.offset,
             "tags": described.tags,
+            "alpha": described.colorinterp == "alpha",
             "values": header.pixel_scale(number).scale.value,
             "values_from": header.scale_basis(number).value,
             "offset_db": band.offset,
@@ -167,16 +168,18 @@ def _scales(header: Header) -> str:
     return found[0] if len(set(found)) == 1 else ",".join(found)
 
 
+def _bases(header: Header) -> str:
+    """How the scales of all bands are known, or that of each."""
+    found = [header.scale_basis(number).value for number in range(len(header.bands))]
+    return found[0] if len(set(found)) == 1 else ",".join(found)
+
+
 def _values(facts: dict[str, Any]) -> str:
     """What the values are, and how that is known."""
-    scale = f"scale {facts['scale']} (from {_known(facts)})"
-    return f"{scale}, quantity {facts['quantity']}, nodata {facts['nodata']}"
-
-
-def _known(facts: dict[str, Any]) -> str:
-    """How scales are known, said once if it is the same for all bands."""
-    found = facts["scale_from"].split(",")
-    return found[0] if len(set(found)) == 1 else ",".join(found)
+    known = facts["scale_from"]
+    scale = f"scale {facts['scale']} ({known if known in ('given', 'assumed') else f'from {known}'})"
+    nodata = "no nodata" if facts["nodata"] is None else f"nodata {facts['nodata']}"
+    return f"{scale}, quantity {facts['quantity']}, {nodata}"
 
 
 def _layers(header: Header, sizes: list[int]) -> list[dict[str, Any]]:
@@ -254,9 +257,10 @@ def _meaning(facts: dict[str, Any]) -> str:
 
 
 def _masked(area: dict[str, Any]) -> str:
-    """What is said of a masked area that was not declared."""
+    """What is said of an invalid value that was not declared."""
     share = "an unknown part" if area["share"] is None else f"{100 * area['share']:.1f} %"
-    return f"constant areas of value {area['value']:g}, {share} of the pixels, kept exactly"
+    what = "constant areas of value" if area["constant"] else "undeclared invalid value"
+    return f"{what} {area['value']:g}, {share} of the pixels, kept exactly"
 
 
 def _place(geo: dict[str, Any]) -> str:

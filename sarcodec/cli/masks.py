@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,25 +11,39 @@ if TYPE_CHECKING:
 
 
 def masked(reader: Reader, meta: RasterMeta) -> list[list[dict[str, Any]]]:
-    """Values of each band that would be data but mark masked areas, and the share of pixels they fill.
+    """Invalid values of each band that nobody declared, and the share of pixels that they fill.
 
-    Masks are read only where there is such a value; the share is None where one of them is damaged.
+    They are values of constant areas, and values that the scale cannot hold, such as zeros. Masks are read
+    only if there is such a value; the share is None if one of them is damaged.
     """
     import numpy as np
 
-    from sarcodec.invalid import InvalidPalette, valid_mask
+    from sarcodec.invalid import InvalidPalette, native_nodata, valid_mask
 
     header, found = reader.header, []
     for number, band in enumerate(header.bands):
         palette = InvalidPalette.of_band(band, header.dtype)
         values = palette.values
         alpha = meta.bands[number].colorinterp == "alpha"
-        kept = valid_mask(values, header.pixel_scale(number), meta.nodata) & (not alpha)
+        declared = native_nodata(meta.nodata, values.dtype)
+        kept = np.full(values.shape, not alpha)
+        if declared is not None:
+            kept &= values != declared
+        if meta.nodata is not None and math.isnan(meta.nodata):
+            kept &= ~np.isnan(values.astype(np.float64))
+        constant = valid_mask(values, header.pixel_scale(number), meta.nodata)
         classes = np.flatnonzero(kept) + 1
         counts = _counts(reader, number, len(palette)) if classes.size else []
         size = header.width * header.height
         found.append(
-            [{"value": values[k - 1].item(), "share": counts[k] / size if counts else None} for k in classes]
+            [
+                {
+                    "value": values[k - 1].item(),
+                    "share": counts[k] / size if counts else None,
+                    "constant": bool(constant[k - 1]),
+                }
+                for k in classes
+            ]
         )
     return found
 

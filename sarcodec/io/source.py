@@ -233,10 +233,14 @@ def _chosen(bands: Sequence[int] | None, count: int) -> tuple[int, ...]:
     if bands is None:
         return tuple(range(1, count + 1))
     numbers = tuple(arguments.whole("bands", number) for number in arguments.several("bands", bands))
-    if not numbers or len(set(numbers)) != len(numbers) or not all(1 <= n <= count for n in numbers):
+    wrong = [n for n in numbers if not 1 <= n <= count]
+    twice = [n for n in numbers if numbers.count(n) > 1]
+    if not numbers or wrong or twice:
+        what = f"there is no band {wrong[0]}" if wrong else f"band {twice[0]} is named twice" if twice else ""
+        every = ",".join(map(str, range(1, min(count, 3) + 1)))
         raise UsageError(
-            f"bands {', '.join(map(str, numbers)) or 'none'} are not bands of the raster",
-            hint=f"Give numbers from 1 to {count}, each once, such as --bands 1,2.",
+            what or "no band is named",
+            hint=f"The raster has bands 1 to {count}; name each once, such as --bands {every}.",
         )
     return numbers
 

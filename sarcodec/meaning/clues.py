@@ -56,6 +56,8 @@ _POWER = {"intensity", "power", "pwr", "linear"}
 _QUANTITY = re.compile(
     r"(?<![a-z])(sigma|gamma|beta)[ _-]?(0|zero|nought|naught|not)|(?<![a-z0-9])(s0|g0|b0)(?![a-z0-9])"
 )
+_RADAR = re.compile(r"(?<![A-Za-z])(VV|VH|HH|HV)(?![A-Za-z])|sigma|gamma|beta", re.IGNORECASE)
+"""What the name of a file with backscatter has; words of other names are not about the scale."""
 _COMPONENT = re.compile(r"[iq]_(hh|hv|vh|vv)\b", re.IGNORECASE)
 
 _EXPRESSION = re.compile(r"EXPRESSION|RADIOMETRIC_SCALE|BACKSCATTER_SCALE|OUTPUT_SCALE")
@@ -129,6 +131,8 @@ def of_file(stem: str, tags: Mapping[str, str]) -> Clue | None:
         for pattern, scale, what in _IMAGES:
             if pattern.search(tags.get(key, "")):
                 return Clue(scale, Basis.NAME, f"{key} of {what}")
+    if not _RADAR.search(stem):  # "power plant", "amplitude of tides"
+        return None
     return _of_words(stem, what="file name", no_backscatter=_NO_BACKSCATTER_FILE)
 
 

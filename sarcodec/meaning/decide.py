@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 import numpy as np
 
-from sarcodec.errors import UsageError
+from sarcodec.errors import SarcError, UsageError
 from sarcodec.invalid import native_nodata, stands_for
 from sarcodec.meaning import clues, tags
 from sarcodec.meaning.clues import Clue
@@ -70,11 +70,12 @@ def meanings(
     meta = source.meta
     if len(wanted) not in (0, 1, meta.count):
         raise UsageError(
-            f"{len(wanted)} scales are given for {meta.count} bands",
-            hint="Give one scale for all bands, or one for each: --scale db,power",
+            f"{len(wanted)} scales are given for {meta.count} {'band' if meta.count == 1 else 'bands'}",
+            hint="Give one scale for all bands, or one for each that is coded: --scale db,power",
         )
     each = tuple(wanted) if len(wanted) == meta.count else (wanted[0] if wanted else None,) * meta.count
-    found = []
+    found: list[Meaning] = []
+    asked: list[tuple[int, Settled]] = []
     for band, said in enumerate(each, start=1):
         pixel = _stored(source, band)
         if band == alpha_band(meta):
@@ -86,7 +87,14 @@ def meanings(
             whole = np.dtype(meta.dtype).kind in "iu" and pixel == (1, 0)
             bits = 8 * np.dtype(meta.dtype).itemsize if whole else None
             verdict = settled(_clues(source, band, whole=whole), statistics, bits)
-            found.append(_checked(source, band, verdict, pixel, matters=matters, exactly=exactly))
+            guessed = verdict.basis is Basis.ASSUMED and verdict.counts
+            if verdict.error or (guessed and (exactly or (matters and not verdict.harmless))):
+                asked.append((source.numbers[band - 1], verdict))
+            scale = verdict.scale or Scale.POWER
+            hint = verdict.hint if guessed else ""
+            found.append(Meaning(PixelScale(scale, *pixel), verdict.basis, verdict.words, hint))
+    if asked:
+        raise _question(source, asked)
     _tell_guesses(source, found)
     return tuple(found)
 
@@ -179,24 +187,13 @@ def _statistics(
     return found
 
 
-def _checked(
-    source: Source,
-    band: int,
-    verdict: Settled,
-    pixel: tuple[float, float],
-    *,
-    matters: bool,
-    exactly: bool,
-) -> Meaning:
-    """The meaning of a band, or the error that asks for it."""
-    number, count = source.numbers[band - 1], source.meta.count
-    others = ",".join(str(n) for n in source.numbers if n != number)
-    leave = f"; --bands {others} leaves this band out" if count > 1 else ""
-    if verdict.error is not None:
-        raise verdict.error(f"band {number}: {verdict.words}", hint=verdict.hint + leave + ".")
-    assert verdict.scale is not None
-    if verdict.basis is Basis.ASSUMED and verdict.counts:
-        if exactly or (matters and not verdict.harmless):
-            raise UsageError(f"band {number}: {verdict.words}", hint=verdict.hint + leave + ".")
-        return Meaning(PixelScale(verdict.scale, *pixel), verdict.basis, verdict.words, verdict.hint)
-    return Meaning(PixelScale(verdict.scale, *pixel), verdict.basis, verdict.words)
+def _question(source: Source, asked: Sequence[tuple[int, Settled]]) -> SarcError:
+    """The error that asks for the scale of bands, or that tells to leave them out."""
+    words = "; ".join(f"band {number}: {verdict.words}" for number, verdict in asked[:4])
+    more = f"; and {len(asked) - 4} more bands" if len(asked) > 4 else ""
+    first = asked[0][1]
+    out = {number for number, verdict in asked if verdict.leave}
+    rest = ",".join(str(number) for number in source.numbers if number not in out)
+    leave = f"; --bands {rest} leaves {'it' if len(out) == 1 else 'them'} out" if out and rest else ""
+    error = next((verdict.error for _, verdict in asked if verdict.error), UsageError)
+    return error(words + more, hint=f"{first.hint}{leave}.")

@@ -30,6 +30,8 @@ class Settled:
     counts: bool = True
     """Whether there are pixels that the guess is about."""
     error: type[SarcError] | None = None
+    leave: bool = False
+    """Whether the band may be no backscatter, so that leaving it out is a way."""
 
 
 def settled(clues: Sequence[Clue], pixels: Statistics, bits: int | None) -> Settled:
@@ -55,7 +57,8 @@ def settled(clues: Sequence[Clue], pixels: Statistics, bits: int | None) -> Sett
     if first.scale is None:
         return _refused(
             f"{first.words} says that it is no backscatter",
-            "Code it all the same with a scale for each band, such as --scale db,power",
+            "Code it all the same by giving its scale: --scale db, or one for each band",
+            leave=True,
         )
     other = next(
         (clue for clue in clues[1:] if not clue.weak and not first.weak and _apart(first, clue)), None
@@ -137,6 +140,7 @@ def _of_both_signs(span: str, verdict: Verdict, bits: int | None) -> Settled:
     return _refused(
         f"it is not clear what {span} are: dB near 0, power after subtraction of noise, or no backscatter",
         f"{GIVE}db if they are dB; power below zero has no logarithm, so add the noise floor first",
+        leave=True,
     )
 
 
@@ -155,7 +159,7 @@ def _whole(span: str, pixels: Statistics, verdict: Verdict, bits: int) -> Settle
         words = f"integers, {span}, are digital numbers as a rule, but nothing says so"
         return Settled(Scale.DN, Basis.ASSUMED, words, hint, harmless=True)
     words = f"integers, {span}, do not spread as digital numbers do; dB times a factor would"
-    return Settled(Scale.DN, Basis.ASSUMED, words, f"{hint}, or declare the factor as the band's scale")
+    return _refused(words, f"{hint}, or declare the factor as the band's scale")
 
 
 def _linear(span: str, pixels: Statistics, verdict: Verdict) -> Settled:
@@ -163,7 +167,7 @@ def _linear(span: str, pixels: Statistics, verdict: Verdict) -> Settled:
     hint = f"{GIVE}power or --scale amplitude"
     if verdict is Verdict.NEITHER:
         words = f"{span} do not spread as backscatter does on any scale: stretched dB, or no backscatter"
-        return Settled(Scale.POWER, Basis.ASSUMED, words, f"{hint} or --scale db if it is one all the same")
+        return _refused(words, f"{hint} or --scale db if it is one all the same", leave=True)
     if pixels.whole and pixels.percentile(100) > 1:
         words = f"whole numbers, {span}, may be digital numbers (amplitude) or intensities (power)"
         return Settled(Scale.AMPLITUDE, Basis.ASSUMED, words, hint)
@@ -176,5 +180,5 @@ def _linear(span: str, pixels: Statistics, verdict: Verdict) -> Settled:
     return _refused(f"{span} may be power, amplitude, or dB above zero", f"{hint} or --scale db")
 
 
-def _refused(words: str, hint: str) -> Settled:
-    return Settled(None, Basis.ASSUMED, words, hint, error=UsageError)
+def _refused(words: str, hint: str, *, leave: bool = False) -> Settled:
+    return Settled(None, Basis.ASSUMED, words, hint, error=UsageError, leave=leave)

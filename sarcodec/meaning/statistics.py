@@ -70,6 +70,8 @@ class Statistics:
     """Whether all values are whole numbers."""
     square: bool = True
     """Whether all values are squares of whole numbers."""
+    span: tuple[float, float] = (float("inf"), float("-inf"))
+    """Smallest and largest value."""
 
     def __or__(self, other: Statistics) -> Statistics:
         return Statistics(
@@ -77,6 +79,7 @@ class Statistics:
             np.concatenate([self.blocks, other.blocks]),
             self.whole and other.whole,
             self.square and other.square,
+            (min(self.span[0], other.span[0]), max(self.span[1], other.span[1])),
         )
 
     @classmethod
@@ -118,7 +121,8 @@ class Statistics:
         counts = np.bincount(ordered, minlength=2**16).astype(np.int64)
         whole = bool((pixels == np.rint(pixels)).all())
         square = whole and bool((pixels >= 0).all()) and bool((np.sqrt(pixels) % 1 == 0).all())
-        return cls(counts, blocks[np.isfinite(blocks).all(axis=1)], whole, square)
+        span = (float(pixels.min()), float(pixels.max())) if pixels.size else cls.empty().span
+        return cls(counts, blocks[np.isfinite(blocks).all(axis=1)], whole, square, span)
 
     def percentile(self, share: float) -> float:
         """The value below which `share` percent of the pixels lie, to 1 %; NaN without pixels."""
@@ -127,7 +131,8 @@ class Statistics:
             return float("nan")
         ordered = int(np.searchsorted(total, share / 100 * total[-1]))
         bits = ordered - 2**15 if ordered >= 2**15 else 2**16 - 1 - ordered
-        return float(np.array([bits << 16 | 1 << 15], np.uint32).view(np.float32)[0])
+        value = float(np.array([bits << 16 | 1 << 15], np.uint32).view(np.float32)[0])
+        return min(max(value, self.span[0]), self.span[1])
 
     def verdict(self) -> Verdict:
         """What these pixels are."""
