@@ -275,15 +275,16 @@ def decode(
             meta = marked(meta, coded.fill, damaged)
             target = RasterSink(out, meta, overwrite=overwrite, options=options)
         with target as sink:
-            for at in decoder.grid.touching(part) if decoder.has_mask else ():
-                whole = decoder.grid.window(*at)
-                piece = whole.intersect(part)
-                assert piece is not None
-                place = Window(piece.col - part.col, piece.row - part.row, piece.width, piece.height)
-                sink.write_mask(decoder.shown(*at)[piece.inside(whole)], place)
             for band, piece, values in decoder.strips(part, bands, tick):
                 place = Window(piece.col - part.col, piece.row - part.row, piece.width, piece.height)
                 sink.write(band + 1, values, place)
+            # Only now is it known what damage reached.
+            for at in decoder.grid.touching(part) if decoder.has_mask else ():
+                whole = decoder.grid.window(*at)
+                common = whole.intersect(part)
+                assert common is not None
+                place = Window(common.col - part.col, common.row - part.row, common.width, common.height)
+                sink.write_mask(decoder.shown(*at)[common.inside(whole)], place)
         return DecodeReport(meta, damaged, coded.decoder.sides.raises)
 
 

@@ -26,6 +26,7 @@ class ArraySource:
     meta: RasterMeta
     name: str = ""
     has_mask: bool = False
+    without_nodata: tuple[int, ...] = ()
 
     @property
     def numbers(self) -> tuple[int, ...]:

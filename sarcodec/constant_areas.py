@@ -21,9 +21,14 @@ MOSTLY = 0.5
 """Part of a value's pixels that stand in runs at least."""
 LEAST = 64
 """Pixels of a value in runs at least."""
-MANY = 4
-"""Values with runs above which a band has no speckle; then `SHARE` and `OUTSTANDING` decide."""
-SHARE = 0.01
+EDGE_RUN, ON_EDGE = 32, 0.15
+"""Equal pixels along an edge of the raster that make a border, and the part of its value's pixels that stand
+in runs then at least: the scene inside may have the value too."""
+SMOOTH = 8
+"""Values with runs above which edges of the raster say nothing."""
+MANY = 2
+"""Values with runs above which a band may have no speckle; then `SHARE` and `OUTSTANDING` decide."""
+SHARE = 0.002
 """Part of the pixels that a value fills at least in a band without speckle."""
 OUTSTANDING = 20.0
 """Times the median of all values with runs that a value's pixels make at least in such a band."""
@@ -33,6 +38,9 @@ BODY = 8
 """Distinct values that are left at least: drawings of a few values have no data to tell a border from."""
 ZERO_NEAR = 0.25
 """dB around 0 in which exact zeros are compared with other values."""
+CLIPPED = 0.02
+"""Pixels just beside zero, on the only side that has pixels, from which zeros are clipped values: a part of
+the zeros."""
 SELDOM = 1.05
 """Times that a value near zero occurs, on average, up to which values do not repeat."""
 ZERO_TIMES = 4.0
@@ -40,6 +48,8 @@ ZERO_TIMES = 4.0
 
 Values = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
+Edges = tuple[bool, bool, bool, bool]
+"""Something of the first row, the last row, the first column and the last column."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +67,20 @@ class Constants:
     """Exact zeros, if the scale is dB."""
     expected: float = 0.0
     """How many there would be if zero were a value like others, in the tiles that have some."""
+    clipped: int = 0
+    """Pixels just on one side of zero, in tiles in which no pixel is on the other side."""
+    on_edges: frozenset[int] = frozenset()
+    """Values of long runs along the edges of the raster, by bit pattern."""
 
     @classmethod
-    def of(cls, values: Values, valid: Mask, *, decibels: bool) -> Constants:
+    def of(
+        cls,
+        values: Values,
+        valid: Mask,
+        *,
+        decibels: bool,
+        edges: Edges = (False,) * 4,
+    ) -> Constants:
         """Count the runs of a tile.
 
         Parameters
@@ -68,6 +89,8 @@ class Constants:
         valid : ndarray, shape (h, w), bool
         decibels : bool
             Whether they are floats on the dB scale, on which zero is a value like others.
+        edges : tuple of bool
+            Whether the tile's first row, last row, first column and last column are edges of the raster.
         """
         bits = values.view(f"u{values.itemsize}")
         along = [_runs(bits, valid, axis) for axis in (0, 1)]
@@ -91,7 +114,8 @@ class Constants:
             in_runs,
             in_all,
             frozenset(some.tolist()[: 4 * BODY]),
-            *(_zeros(values[valid]) if decibels and values.dtype.kind == "f" else (0, 0.0)),
+            *(_zeros(values[valid]) if decibels and values.dtype.kind == "f" else (0, 0.0, 0)),
+            _on_edges(bits, along, edges),
         )
 
     def __or__(self, other: Constants) -> Constants:
@@ -103,6 +127,8 @@ class Constants:
             others,
             self.zeros + other.zeros,
             self.expected + other.expected,
+            self.clipped + other.clipped,
+            self.on_edges | other.on_edges,
         )
 
     def found(self, room: int, dtype: np.dtype[Any]) -> tuple[int, ...]:
@@ -112,14 +138,22 @@ class Constants:
             for value, count in self.in_runs.items()
             if count >= LEAST and count >= MOSTLY * self.in_all[value]
         ]
+        borders = [
+            (count, value)
+            for value, count in self.in_runs.items()
+            if value in self.on_edges and count >= ON_EDGE * self.in_all[value]
+        ]
         if len(self.in_runs) > MANY:
             usual = OUTSTANDING * float(np.median(list(self.in_runs.values())))
             clear = [(n, value) for n, value in clear if n >= max(SHARE * self.pixels, usual)]
+        if len(borders) <= MANY and len(self.in_runs) <= SMOOTH:  # else the picture has no speckle
+            clear = list(dict.fromkeys((*clear, *borders)))
         left = self.others | (self.in_runs.keys() - {value for _, value in clear})
         if len(left) < BODY:
             return ()
         chosen = [value for _, value in sorted(clear, key=lambda item: (-item[0], item[1]))]
-        if self.zeros > max(1.0, ZERO_TIMES * self.expected) and 0 not in chosen:
+        fill = self.zeros > max(1.0, ZERO_TIMES * self.expected) and self.clipped < CLIPPED * self.zeros
+        if fill and 0 not in chosen:
             chosen.insert(0, int(np.zeros(1, dtype).view(f"u{dtype.itemsize}")[0]))
         return tuple(chosen[:room])
 
@@ -152,11 +186,26 @@ def _covered(shape: tuple[int, ...], starts: list[Mask]) -> int:
     return int(np.count_nonzero(covered))
 
 
-def _zeros(pixels: Values) -> tuple[int, float]:
-    """Exact zeros, and how many another value near zero has; less than one if values hardly repeat."""
+def _zeros(pixels: Values) -> tuple[int, float, int]:
+    """Exact zeros; how many another value near zero has, less than one if values hardly repeat; `clipped`."""
     zeros = int(np.count_nonzero(pixels == 0))
     if not zeros:
-        return 0, 0.0
+        return 0, 0.0, 0
     near = pixels[(np.abs(pixels) < ZERO_NEAR) & (pixels != 0)]
     repeats = near.size / max(np.unique(near).size, 1)
-    return zeros, repeats if repeats > SELDOM else 1 / (ZERO_TIMES + 1)
+    one_sided = bool((pixels <= 0).all() or (pixels >= 0).all())
+    expected = repeats if repeats > SELDOM else 1 / (ZERO_TIMES + 1)
+    return zeros, expected, near.size if one_sided else 0
+
+
+def _on_edges(bits: npt.NDArray[Any], along: list[Mask], edges: Edges) -> frozenset[int]:
+    """Values of runs of at least `EDGE_RUN` along the edges of the raster."""
+    columns, rows = along
+    across = [(bits[k], rows[k]) for k in (0, -1)]
+    down = [(bits[:, k], columns[:, k]) for k in (0, -1)]
+    found: set[int] = set()
+    for (line, starts), edge in zip(across + down, edges, strict=True):
+        if edge and starts.any():
+            values, counts = np.unique(line[: len(starts)][starts], return_counts=True)
+            found.update(values[counts >= EDGE_RUN - RUN + 1].tolist())
+    return frozenset(found)

@@ -216,6 +216,8 @@ class SarcDataset(Described):
         self._check_open()
         if self.decoder.has_mask or alpha_band(self.meta):
             decoder, part = self.reduced(reduce, self.check_window(window))
+            if self.decoder.allow_partial:  # what damage reached is known once pixels were decoded
+                self.read(window=window, reduce=reduce)
             seen = self._seen(decoder, part)
         else:
             masked: Any = self.read(window=window, reduce=reduce, masked=True)

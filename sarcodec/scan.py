@@ -11,7 +11,7 @@ import numpy as np
 from sarcodec import limits
 from sarcodec.constant_areas import Constants
 from sarcodec.errors import InputError, UsageError
-from sarcodec.invalid import native_nodata
+from sarcodec.invalid import Mask, Values, native_nodata
 from sarcodec.masked import Levels
 from sarcodec.parallel import ordered_map
 from sarcodec.radiometry import BandRange, InvalidPalette, to_db, valid_mask
@@ -123,6 +123,7 @@ class _Scan:
         source, marks = self.source, self.marks
         values, seen = source.read(self.band, window), shown(source, window)
         valid, hidden = valid_mask(values, self.scale, source.meta.nodata), frozenset[int]()
+        self._check_nodata(values, seen)
         if self.alpha:
             valid[...], seen = False, None
         if marks:
@@ -137,10 +138,32 @@ class _Scan:
         levels, constants = Levels(), Constants()
         if not marks:
             levels = Levels.of(values.ravel() if whole else values[valid], kept.ravel())
-            constants = Constants.of(values, valid, decibels=self.scale.scale is Scale.DB)
+            meta = source.meta
+            edges = (
+                window.row == 0,
+                window.bottom == meta.height,
+                window.col == 0,
+                window.right == meta.width,
+            )
+            constants = Constants.of(values, valid, decibels=self.scale.scale is Scale.DB, edges=edges)
         data = kept.astype(np.float64)
         span, total, squares = BandRange.of(values, valid), float(data.sum()), float((data**2).sum())
         return _Part(palette, span, data.size, total, squares, levels, constants, hidden)
+
+    def _check_nodata(self, values: Values, seen: Mask | None) -> None:
+        """Refuse the nodata value of other bands as data of this one, which declares none."""
+        native = native_nodata(self.source.meta.nodata, values.dtype)
+        if self.band not in self.source.without_nodata or native is None or self.alpha:
+            return
+        taken = (values == native) & valid_mask(values, self.scale, None)
+        count = int(np.count_nonzero(taken if seen is None else taken & seen))
+        if count:
+            number = self.source.numbers[self.band - 1]
+            raise UsageError(
+                f"band {number} declares no nodata, and {count} or more of its pixels have the value "
+                f"{native:g}, which is nodata of another band",
+                hint=f"Declare nodata for all bands, or code it as a file of its own: --bands {number}.",
+            )
 
     @property
     def alpha(self) -> bool:

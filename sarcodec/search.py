@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec import gain, targets, texture
+from sarcodec.bitstream.header import Header
 from sarcodec.encoder import Latents, Scene, code, header_of
 from sarcodec.model.entropy import SEGMENT_BYTES, LatentCoder
 from sarcodec.model.modelfile import Model
@@ -23,14 +24,17 @@ from sarcodec.types import TileGrid
 
 SAMPLE = 12
 """Tiles looked at, spread over the scene and its bands, before the whole is coded."""
+EACH = 3
+"""Tiles of each band that are looked at, at least."""
 CLOSE = 0.002
 """Relative distance from a goal at which a search over the sample ends."""
 LEAP, BELOW = 0.008, 96
 """Relative distance from a goal that the best level may leave; beyond it, layers that do not pay are kept at
 one of so many levels below."""
 
-UNSEEN = 0.005
-"""Part by which an error is aimed lower if the sample leaves tiles, and the edges of tiles, out."""
+ROUNDS, NEAR, AIM = 4, 0.99, 0.999
+"""Times that the error of all tiles is measured at most; the part of the wanted error that is near enough;
+the part of it that the next goal aims at."""
 STEPS = 12
 """Levels above the nearest one that are tried so that an error is not above the wanted one."""
 
@@ -67,12 +71,29 @@ class Search:
         return nearest_level(lambda level: self.log_rate(level) - goal, self.model.top_level, tried)
 
     def for_error(self, rmse_db: float) -> LatentCoder:
-        """What codes with a root mean square error of the worst band just below `rmse_db`."""
-        goal = rmse_db if self._sees_all else rmse_db * (1 - UNSEEN)
-        found = self._nearest(goal)
+        """What codes with a root mean square error of the worst band just below `rmse_db`.
+
+        Where the sample leaves tiles out, the error of all tiles is measured, and the goal corrected.
+        """
+        goal = rmse_db
+        for _ in range(ROUNDS):
+            coder = self._below(goal)
+            if self._sees_all or not self.sample:
+                break
+            key = coder.level, coder.keep
+            self._errors[key] = self._over_all(coder)
+            worst = max(self._errors[key].values(), default=rmse_db)
+            if NEAR * rmse_db <= worst <= rmse_db or coder.level in (0, self.model.top_level):
+                break
+            goal *= AIM * rmse_db / worst
+        return coder
+
+    def _below(self, rmse_db: float) -> LatentCoder:
+        """What codes with an estimated error of the worst band just below `rmse_db`."""
+        found = self._nearest(rmse_db)
         level = found.level
         while level < min(found.level + STEPS, self.model.top_level) and (
-            self.log_error(level, keep=found.keep) > math.log(goal)
+            self.log_error(level, keep=found.keep) > math.log(rmse_db)
         ):
             level += 1
         return LatentCoder(self.model, level, keep=found.keep)
@@ -138,34 +159,62 @@ class Search:
         assert coded is not None
         return coded.y_hat.astype(np.int32)
 
-    def _decoded(self, coder: LatentCoder) -> Known:
-        """Decoded latents of all tiles of the sample."""
-        made = ordered_map(partial(self._y_hat, coder), self.sample, self.jobs, one_thread)
-        return dict(zip(self.sample, made, strict=True))
-
     def _measure(self, coder: LatentCoder) -> dict[int, float]:
-        scene = self.latents.scene
-        header = header_of(scene, self.model, coder.level)
-        known = self._decoded(coder) if self._sees_all else {}
+        if self._sees_all:
+            return self._over_all(coder)
+        header = header_of(self.latents.scene, self.model, coder.level)
 
         def work(place: Place) -> tuple[float, int]:
-            number, at = place
-            window, scan, band = scene.grid.window(*at), scene.scans[number], header.bands[number]
-            if known:
-                near = partial(_near, known, number)
-                x = synthesise_tile(near, self.model, coder.level, scene.grid, at)
-            else:
-                y_hat = self._y_hat(coder, place)
-                x = self.model.synthesise(y_hat, coder.level)[: window.height, : window.width]
-            values, scale = scene.source.read(number + 1, window), header.pixel_scale(number)
-            decoded = native_values(x, band, scale, scan.palette, scene.source.meta.nodata)
-            valid = classes_of(scene.source, values, window, scan.palette) == 0
-            valid &= _inside(scene.grid, at, self.model) | bool(known)
-            difference = (to_db(decoded, scale) - to_db(values, scale))[valid].astype(np.float64)
-            return float((difference**2).sum()), difference.size
+            _, at = place
+            window = self.latents.scene.grid.window(*at)
+            x = self.model.synthesise(self._y_hat(coder, place), coder.level)
+            inside = _inside(self.latents.scene.grid, at, self.model)
+            return self._squares(header, place, x[: window.height, : window.width], inside)
 
         means = self.over(self.sample, work)
         return {band: max(mean, 1e-12) ** 0.5 for band, _, mean in means}
+
+    def _over_all(self, coder: LatentCoder) -> dict[int, float]:
+        """Error of each band (from 0) with data, over all tiles; the latents of three tile rows are held."""
+        scene = self.latents.scene
+        header, grid = header_of(scene, self.model, coder.level), scene.grid
+        places = [place for place in scene.places if scene.valid_pixels(place)]
+        sums = np.zeros((len(scene.scans), 2))
+        known: Known = {}
+
+        def work(place: Place) -> tuple[float, int]:
+            x = synthesise_tile(partial(_near, known, place[0]), self.model, coder.level, grid, place[1])
+            return self._squares(header, place, x)
+
+        for row in range(grid.rows):
+            new = [place for place in places if abs(place[1][0] - row) <= 1 and place not in known]
+            made = ordered_map(partial(self._y_hat, coder), new, self.jobs, one_thread)
+            known.update(zip(new, made, strict=True))
+            here = [place for place in places if place[1][0] == row]
+            for place, part in zip(here, ordered_map(work, here, self.jobs, one_thread), strict=True):
+                sums[place[0]] += part
+            for place in [place for place in known if place[1][0] < row]:
+                del known[place]
+        return {
+            band: max(float(total / count), 1e-12) ** 0.5 for band, (total, count) in enumerate(sums) if count
+        }
+
+    def _squares(
+        self,
+        header: Header,
+        place: Place,
+        x: npt.NDArray[np.float32],
+        part: npt.NDArray[np.bool_] | None = None,
+    ) -> tuple[float, int]:
+        """Sum of squared errors in dB over the valid pixels of a decoded tile in `part`, and how many."""
+        (number, at), scene = place, self.latents.scene
+        window, palette = scene.grid.window(*at), scene.scans[number].palette
+        values, scale = scene.source.read(number + 1, window), header.pixel_scale(number)
+        decoded = native_values(x, header.bands[number], scale, palette, scene.source.meta.nodata)
+        valid = classes_of(scene.source, values, window, palette) == 0
+        valid = valid if part is None else valid & part
+        difference = (to_db(decoded, scale) - to_db(values, scale))[valid].astype(np.float64)
+        return float((difference**2).sum()), difference.size
 
 
 def _near(known: Known, band: int, row: int, col: int) -> npt.NDArray[np.int32] | None:
@@ -174,14 +223,18 @@ def _near(known: Known, band: int, row: int, col: int) -> npt.NDArray[np.int32] 
 
 
 def sample_of(scene: Scene) -> list[Place]:
-    """Up to SAMPLE tiles that hold data, spread evenly over each band."""
+    """At least `EACH` tiles of each band, about `SAMPLE` in all, spread evenly over its valid pixels."""
     tiles = [at for band, at in scene.places if band == 0]
-    share = max(1, SAMPLE // len(scene.scans))
-    sample = []
+    share = max(EACH, SAMPLE // len(scene.scans))
+    sample: list[Place] = []
     for band in range(len(scene.scans)):
         full = [(band, at) for at in tiles if scene.valid_pixels((band, at))]
-        number = min(share, len(full))
-        sample += [full[int((i + 0.5) * len(full) / number)] for i in range(number)]
+        if len(full) <= share:
+            sample += full
+            continue
+        reach = np.cumsum([scene.valid_pixels(place) for place in full])
+        wanted = (np.arange(share) + 0.5) / share * reach[-1]
+        sample += [full[k] for k in dict.fromkeys(np.searchsorted(reach, wanted).tolist())]
     return sample
 
 

@@ -28,6 +28,10 @@ class Source(Protocol):
         """The number that each band has for the user."""
 
     @property
+    def without_nodata(self) -> tuple[int, ...]:
+        """Bands, counted from 1, that declare no nodata while others do."""
+
+    @property
     def has_mask(self) -> bool:
         """Whether a mask band, and no alpha band, says which pixels are valid."""
 

@@ -16,7 +16,7 @@ from sarcodec.metadata import RasterMeta
 from sarcodec.scan import BandScan, scan_band
 from sarcodec.simulate import Scene, SceneSpec
 from sarcodec.types import Scale, TileGrid
-from testing.reported import ground_db, inside
+from testing.reported import amplitude, ground_db, inside
 from testing.scenes import dn, power
 
 Array = npt.NDArray[Any]
@@ -128,6 +128,29 @@ def test_a_saturated_border_of_bytes_is_found_beside_saturated_pixels() -> None:
     values[np.random.default_rng(1).random(values.shape) < 0.01] = 255
     values[~inside()] = 255
     assert found(values, Scale.DN) == [255]
+
+
+@pytest.mark.parametrize("fill", [150, 130, 255])
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_a_thin_border_of_a_value_that_the_scene_has_too_is_found(fill: int, width: int) -> None:
+    values = np.rint(amplitude(ground_db(shape=(200, 300))) * 470).clip(1, 255).astype(np.uint8)
+    values[5, 5] = fill
+    values[:, :width] = fill
+    assert found(values, Scale.DN) == [fill]
+
+
+@pytest.mark.parametrize("low", [True, False])
+def test_clipped_decibels_are_data(low: bool) -> None:
+    db = ground_db(0.0)
+    clipped = np.maximum(db, 0) if low else np.minimum(db, 0)
+    assert found(clipped.astype(np.float32), Scale.DB) == []
+
+
+def test_many_looks_in_whole_decibels_are_data() -> None:
+    rows, cols = np.indices((300, 413))
+    speckle = 10 * np.log10(np.random.default_rng(3).gamma(60, 1 / 60, rows.shape))
+    db = -12 + 3 * np.sin(rows / 50) + 3 * np.cos(cols / 60) + speckle
+    assert found(np.rint(db).astype(np.int8), Scale.DB) == []
 
 
 def test_scattered_zeros_on_the_db_scale_are_a_fill() -> None:

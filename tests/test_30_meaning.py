@@ -81,7 +81,13 @@ def test_no_input_is_silently_wrong(row: Meant, caplog: pytest.LogCaptureFixture
 
 @pytest.mark.parametrize(
     "row",
-    [row for row in TABLE if row.truth in ("power", "amplitude") and not row.decided],
+    [
+        row
+        for row in TABLE
+        if row.truth in ("power", "amplitude")
+        and not row.decided
+        and (row.scale != 1 or row.make().dtype.kind == "f")
+    ],
     ids=lambda row: row.name,
 )
 def test_power_and_amplitude_without_a_name_are_asked_for_at_the_default_quality(row: Meant) -> None:
@@ -237,7 +243,7 @@ def test_a_scale_tag_that_names_no_scale_is_passed_over() -> None:
 
 @pytest.mark.parametrize("stem", ["scene", "chip_0001", "20240501_VV", "mosaic", "area", "S1_20240501T05:33"])
 def test_file_names_that_say_nothing_are_no_clues(stem: str) -> None:
-    assert of_file(stem, {}) is None
+    assert of_file(stem, {}) == []
 
 
 # --- statistics

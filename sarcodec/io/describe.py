@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from sarcodec.errors import InputError
@@ -19,19 +20,21 @@ _STRUCTURAL = {"IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "RPC", r
 """Namespaces that GDAL makes up from the file, or that other fields hold."""
 
 
-def describe(dataset: Any) -> RasterMeta:
+def describe(dataset: Any, bands: Sequence[int] | None = None) -> RasterMeta:
     """Metadata of `dataset`, with what an earlier sink put aside for want of a place in GeoTIFF.
+
+    Nodata is that of `bands` (from 1), which are all of them if None.
 
     Raises
     ------
     InputError
         The bands differ in nodata, or a tag is not UTF-8.
     """
-    return residue.restore(native(dataset), dataset.tags(ns=residue.NAMESPACE).get(residue.KEY, ""))
+    return residue.restore(native(dataset, bands), dataset.tags(ns=residue.NAMESPACE).get(residue.KEY, ""))
 
 
-def native(dataset: Any) -> RasterMeta:
-    """Metadata as GDAL gives it.
+def native(dataset: Any, bands: Sequence[int] | None = None) -> RasterMeta:
+    """Metadata as GDAL gives it, the nodata that of `bands`.
 
     Raises
     ------
@@ -41,7 +44,7 @@ def native(dataset: Any) -> RasterMeta:
     hint = "Rewrite or remove it first; it could not be given back as it is."
     try:
         with Complaints() as complaints:
-            meta = _native(dataset)
+            meta = _native(dataset, bands or dataset.indexes)
     except UnicodeDecodeError as error:
         raise InputError(f"{dataset.name}: a text is not UTF-8: {error.object!r:.60}", hint=hint) from error
     for text in complaints.texts:
@@ -50,14 +53,14 @@ def native(dataset: Any) -> RasterMeta:
     return meta
 
 
-def _native(dataset: Any) -> RasterMeta:
+def _native(dataset: Any, bands: Sequence[int]) -> RasterMeta:
     gcps, gcp_crs = dataset.gcps
     return RasterMeta(
         width=dataset.width,
         height=dataset.height,
         count=dataset.count,
         dtype=dataset.dtypes[0],
-        nodata=_common_nodata(dataset),
+        nodata=_common_nodata(dataset, bands),
         crs=crs_text(dataset.crs),
         transform=_transform(dataset),
         gcps=tuple(Gcp(g.row, g.col, g.x, g.y, g.z or 0.0, g.id or "", g.info or "") for g in gcps),
@@ -78,8 +81,9 @@ def _native(dataset: Any) -> RasterMeta:
     )
 
 
-def _common_nodata(dataset: Any) -> float | None:
-    declared = [(band, value) for band, value in enumerate(dataset.nodatavals, 1) if value is not None]
+def _common_nodata(dataset: Any, bands: Sequence[int]) -> float | None:
+    values = [(band, dataset.nodatavals[band - 1]) for band in bands]
+    declared = [(band, value) for band, value in values if value is not None]
     if not declared:
         return None
     (first_band, first), *others = declared
@@ -89,7 +93,7 @@ def _common_nodata(dataset: Any) -> float | None:
                 f"{dataset.name}: nodata is {first} in band {first_band}, {value} in band {band}",
                 hint="Give all bands one nodata value, or code them as files of their own with --bands.",
             )
-    if len(declared) < dataset.count:
+    if len(declared) < len(bands):
         log.warning(
             "nodata %g is declared for band %s only; it is taken for the nodata of all bands",
             first,

@@ -56,6 +56,8 @@ class RasterSource:
 
     numbers: tuple[int, ...]
     """The file's numbers of the bands that are read."""
+    without_nodata: tuple[int, ...]
+    """Bands that are read, counted from 1, which declare no nodata while others do."""
     has_mask: bool
     """Whether a mask band of the file says which pixels are valid, or an alpha band that is left out."""
 
@@ -74,9 +76,16 @@ class RasterSource:
                 _check_size(self._dataset, limits)
                 self.numbers = _chosen(bands, self._dataset.count)
                 _check_kind(self._dataset, self.name, self.numbers)
-                whole = describe(self._dataset)
+                whole = describe(self._dataset, self.numbers)
                 self._alpha = alpha_band(whole)
+                values = [self._dataset.nodatavals[number - 1] for number in self.numbers]
+                self.without_nodata = tuple(
+                    n
+                    for n, v in enumerate(values, 1)
+                    if v is None and any(other is not None for other in values)
+                )
                 self.meta = whole.selected(self.numbers)
+                self._check_masks()
                 self.has_mask = self._mask_band() is not None
                 check_counts(self.meta, limits)
                 self.left_out = left_out(self._dataset)
@@ -149,9 +158,21 @@ class RasterSource:
             )
         return np.asarray(found != 0)
 
+    def _check_masks(self) -> None:
+        """Refuse bands that have masks of their own, unless one band alone is read."""
+        flags = self._dataset.mask_flag_enums
+        own = [number for number in self.numbers if not flags[number - 1]]
+        if own and len(self.numbers) > 1:
+            raise InputError(
+                f"{self.name}: band {own[0]} has a mask band of its own, not one of the whole raster",
+                hint=f"Code each band as a file of its own: --bands {own[0]}.",
+            )
+
     def _mask_band(self) -> int | None:
         """A band that a mask band, or an alpha band that is left out, masks; None if there is none."""
         for number, flags in enumerate(self._dataset.mask_flag_enums, start=1):
+            if not flags and self.numbers == (number,):
+                return number
             if MaskFlags.per_dataset not in flags or number == self._alpha:
                 continue
             if MaskFlags.alpha not in flags or self._alpha not in self.numbers:

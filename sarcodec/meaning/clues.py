@@ -41,16 +41,18 @@ _NO_UNITS = {
 _WORD = re.compile(
     r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|\N{GREEK SMALL LETTER SIGMA}|\N{GREEK SMALL LETTER GAMMA}"
 )
-_NO_BACKSCATTER = {
-    *("angle", "incidence", "lia", "theta", "dem", "elevation", "height", "slope", "aspect", "layover"),
-    *("shadow", "mask", "classification", "class", "classes", "label", "labels", "landcover", "coherence"),
-    *("coh", "phase", "latitude", "longitude", "looks", "anf", "flag", "flags", "ratio", "ifg", "unw"),
-    *("ndvi", "rvi", "entropy", "alpha", "anisotropy", "simulated", "weight"),
+_NEVER = {
+    *("angle", "incidence", "lia", "theta", "coherence", "coh", "phase", "ratio", "ifg", "unw", "anf"),
+    *("latitude", "longitude", "landcover", "ndvi", "rvi"),
 }
-_NO_BACKSCATTER_FILE = {
-    *("angle", "incidence", "dem", "elevation", "layover", "coherence", "phase", "landcover"),
+"""Words of bands that are no backscatter, whatever else is said."""
+_ELSE = {
+    *("dem", "elevation", "height", "slope", "aspect", "layover", "shadow", "mask", "classification"),
+    *("class", "classes", "label", "labels", "flag", "flags", "entropy", "alpha", "anisotropy", "looks"),
 }
-_DB = {"db", "decibel", "decibels"}
+"""Words of bands that are no backscatter, unless the band begins with a polarisation or a quantity."""
+_NO_BACKSCATTER_FILE = {"incidence", "coherence", "layover", "elevation", "landcover"}
+_DB = {"db", "dbs", "dbm", "dbsm", "decibel", "decibels", "log", "log10", "logarithmic"}
 _AMPLITUDE = {"amplitude", "amp", "magnitude", "mag"}
 _POWER = {"intensity", "power", "pwr", "linear"}
 _QUANTITY = re.compile(
@@ -58,10 +60,20 @@ _QUANTITY = re.compile(
 )
 _RADAR = re.compile(r"(?<![A-Za-z])(VV|VH|HH|HV)(?![A-Za-z])|sigma|gamma|beta", re.IGNORECASE)
 """What the name of a file with backscatter has; words of other names are not about the scale."""
-_COMPONENT = re.compile(r"[iq]_(hh|hv|vh|vv)\b", re.IGNORECASE)
+_COMPONENT = re.compile(r"(?<![a-z])[iq]_(hh|hv|vh|vv)\b", re.IGNORECASE)
+_BEGINS = re.compile(
+    r"\W*((vv|vh|hh|hv)(?![a-z])|(sigma|gamma|beta)[ _-]?(0|nought|naught)|amplitude|intensity)",
+    re.IGNORECASE,
+)
 
 _EXPRESSION = re.compile(r"EXPRESSION|RADIOMETRIC_SCALE|BACKSCATTER_SCALE|OUTPUT_SCALE")
 """Keys of tags that tell a scale in words, such as OPERA's OUTPUT_BACKSCATTER_EXPRESSION_CONVENTION."""
+
+_PHRASE = {
+    *("linear", "logarithmic", "backscatter", "intensity", "amplitude", "power", "expressed", "in", "db"),
+    *("decibel", "decibels", "scale", "units"),
+}
+"""All words that such a tag may have: a formula tells of two scales."""
 
 _FILES: tuple[tuple[re.Pattern[str], Scale | None, str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), scale, what)
@@ -77,7 +89,8 @@ _FILES: tuple[tuple[re.Pattern[str], Scale | None, str], ...] = tuple(
         (r"^(iw|ew|s\d)-(vv|vh|hh|hv)\.rtc$", Scale.POWER, "Sentinel-1 RTC of the Planetary Computer"),
         (r"^s1[a-d]-(iw|ew|s\d|wv)\d?-grd-", Scale.DN, "Sentinel-1 GRD"),
         (r"^(iw|ew|s\d)-(vv|vh|hh|hv)$", Scale.DN, "Sentinel-1 GRD"),
-        (r"^[NS]\d\d[EW]\d{3}_\d\d_(sl|mask|linci|date)_?(HH|HV)?", Scale.DN, "PALSAR mosaic"),
+        (r"^[NS]\d\d[EW]\d{3}_\d\d_sl_(HH|HV)", Scale.DN, "PALSAR mosaic"),
+        (r"^[NS]\d\d[EW]\d{3}_\d\d_(mask|linci|date)", None, "PALSAR mosaic"),
         (r"^ICEYE_.*_(GRD|AMP)", Scale.DN, "ICEYE GRD"),
         (r"^CAPELLA_C\d+_.*_(GEO|GEC)_", Scale.DN, "Capella GEO"),
         (r"_UMBRA-?\d*_(GEC|GRD|MM)", Scale.DN, "Umbra GEC"),
@@ -96,7 +109,7 @@ def of_tags(dataset: Mapping[str, str], band: Mapping[str, str]) -> Clue | None:
     for tags in (band, dataset):
         for key, text in tags.items():
             scale = SCALE_NAMES.get(_plain(text)) if key.upper() == "SCALE" else None
-            if scale is None and _EXPRESSION.search(key.upper()):
+            if scale is None and _EXPRESSION.search(key.upper()) and set(_plain(text).split()) <= _PHRASE:
                 found = _of_words(text)
                 scale = found.scale if found and not found.weak else None
             if scale is not None:
@@ -106,13 +119,12 @@ def of_tags(dataset: Mapping[str, str], band: Mapping[str, str]) -> Clue | None:
 
 def of_unit(unit: str | None, *tags: Mapping[str, str]) -> Clue | None:
     """The clue of a band's unit, or of a tag UNIT or UNITS of band or raster."""
-    texts = [unit] if unit else []
-    texts += [text for group in tags for key, text in group.items() if key.upper() in ("UNIT", "UNITS")]
-    for text in texts:
-        plain, words = _plain(text), f"unit {text.strip()[:40]!r}"
+    tagged = [text for group in tags for key, text in group.items() if key.upper() in ("UNIT", "UNITS")]
+    for text in [unit, *tagged]:
+        plain, words = _plain(text or ""), f"unit {(text or '').strip()[:40]!r}"
         if plain in _UNITS:
             return Clue(_UNITS[plain], Basis.UNIT, words)
-        if plain in _NO_UNITS:
+        if plain in _NO_UNITS and text is unit:  # a tag may tell the unit of the map
             return Clue(None, Basis.UNIT, words)
     return None
 
@@ -122,18 +134,23 @@ def of_description(description: str | None) -> Clue | None:
     return None if not description else _of_words(description, what="name")
 
 
-def of_file(stem: str, tags: Mapping[str, str]) -> Clue | None:
-    """The clue of a file's name without its ending, or of the product that tags name."""
-    for pattern, scale, what in _FILES:
-        if pattern.search(stem):
-            return Clue(scale, Basis.NAME, f"file name of {what}")
+def of_file(stem: str, tags: Mapping[str, str]) -> list[Clue]:
+    """Clues of a file's name without its ending, and of the product that tags name."""
+    found = [
+        Clue(scale, Basis.NAME, f"file name of {what}")
+        for pattern, scale, what in _FILES
+        if pattern.search(stem)
+    ][:1]
     for key in ("TIFFTAG_IMAGEDESCRIPTION", "TIFFTAG_SOFTWARE"):
-        for pattern, scale, what in _IMAGES:
-            if pattern.search(tags.get(key, "")):
-                return Clue(scale, Basis.NAME, f"{key} of {what}")
-    if not _RADAR.search(stem):  # "power plant", "amplitude of tides"
-        return None
-    return _of_words(stem, what="file name", no_backscatter=_NO_BACKSCATTER_FILE)
+        found += [
+            Clue(scale, Basis.NAME, f"{key} of {what}")
+            for pattern, scale, what in _IMAGES
+            if pattern.search(tags.get(key, ""))
+        ][:1]
+    if _RADAR.search(stem):  # not "power plant", "amplitude of tides"
+        words = _of_words(stem, what="file name", file=True)
+        found += [words] if words else []
+    return found
 
 
 def of_picture(colors: tuple[str, ...]) -> Clue | None:
@@ -143,16 +160,25 @@ def of_picture(colors: tuple[str, ...]) -> Clue | None:
     return None
 
 
-def _of_words(text: str, *, what: str = "name", no_backscatter: set[str] = _NO_BACKSCATTER) -> Clue | None:
-    words = [word.lower() for word in _WORD.findall(text.replace("_", " ").replace("dB", "db"))]
+def _of_words(text: str, *, what: str = "name", file: bool = False) -> Clue | None:
+    plain = re.sub(r"(?<=[A-Za-z0-9_ (])dB|^dB", " db ", text.replace("_", " "))
+    words = {word.lower() for word in _WORD.findall(plain)}
     said, lower = f"{what} {text.strip()[:80]!r}", text.lower()
-    if no_backscatter & set(words) or _COMPONENT.search(text):
+    begins = bool(_BEGINS.match(text))
+    never = _NO_BACKSCATTER_FILE if file else _NEVER if not begins else _NEVER - {"angle", "incidence"}
+    angle = begins and not re.search(r"\buse\b", lower.replace("_", " ")) and {"angle", "incidence"} & words
+    if (
+        never & words
+        or (angle and not file)
+        or (not begins and not file and _ELSE & words)
+        or _COMPONENT.search(text)
+    ):
         return Clue(None, Basis.NAME, said)
-    if _DB & set(words) or re.search(r"\d(db)\b", lower):
+    if _DB & words:
         return Clue(Scale.DB, Basis.NAME, said)
-    if _AMPLITUDE & set(words):
+    if _AMPLITUDE & words:
         return Clue(Scale.AMPLITUDE, Basis.NAME, said)
-    if _POWER & set(words):
+    if _POWER & words:
         return Clue(Scale.POWER, Basis.NAME, said)
     if _QUANTITY.search(lower):
         return Clue(Scale.POWER, Basis.NAME, said, weak=True)

@@ -152,12 +152,10 @@ def _clues(source: Source, band: int, *, whole: bool) -> list[Clue]:
         ".nc",
     ):
         stem = PurePath(stem).stem
-    named = clues.of_file(stem, common)
-    if named and (named.scale is Scale.DN and not whole):
-        named = None
+    named = [clue for clue in clues.of_file(stem, common) if clue.scale is not Scale.DN or whole]
     unit = clues.of_unit(part.unit, own, common)
     picture = clues.of_picture(tuple(b.colorinterp for b in meta.bands))
-    return [clue for clue in (tagged, unit, described, named, picture) if clue is not None]
+    return [clue for clue in (tagged, unit, described, *named, picture) if clue is not None]
 
 
 def _statistics(
@@ -174,6 +172,8 @@ def _statistics(
         valid = np.ones(values.shape, bool) if seen is None else seen
         if nodata is not None:
             valid = valid & (values != nodata)
+        if values.dtype.kind == "i" and not stored.plain:  # nobody stores data at the end of the type
+            valid = valid & (values != np.iinfo(values.dtype).min)
         if values.dtype.kind == "f" or not stored.plain:
             numbers = stands_for(values, stored)
             return Statistics.of(numbers, usable(numbers, valid))

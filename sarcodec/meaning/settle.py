@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sarcodec.errors import InputError, SarcError, UsageError
 from sarcodec.meaning.clues import Clue
-from sarcodec.meaning.statistics import LEAST, Statistics, Verdict
+from sarcodec.meaning.statistics import BULK_DB, LEAST, SPREAD_DB, Statistics, Verdict
 from sarcodec.types import Basis, Scale
 
 GIVE = "Say which: --scale "
@@ -72,7 +72,7 @@ def settled(clues: Sequence[Clue], pixels: Statistics, bits: int | None) -> Sett
             f"{first.words} speaks for {first.scale.value}, {other.words} for {other.scale.value}",
             f"{GIVE}{first.scale.value} or --scale {other.scale.value}",
         )
-    return _held_against(first, pixels, verdict)
+    return _held_against(first, pixels, verdict, bits)
 
 
 def _apart(one: Clue, other: Clue) -> bool:
@@ -80,31 +80,41 @@ def _apart(one: Clue, other: Clue) -> bool:
     return one.scale is not other.scale and not {one.scale, other.scale} <= amplitudes
 
 
-def _held_against(clue: Clue, pixels: Statistics, verdict: Verdict) -> Settled:
+def _held_against(clue: Clue, pixels: Statistics, verdict: Verdict, bits: int | None) -> Settled:
     """A clue, unless the pixels rule it out."""
-    assert clue.scale is not None
     low, high = pixels.percentile(1), pixels.percentile(99)
-    enough = len(pixels.blocks) >= LEAST
-    if clue.scale is not Scale.DB and verdict is Verdict.DB and low < 0:
-        if clue.weak:
-            return Settled(
-                Scale.DB, Basis.STATISTICS, f"{clue.words}, and pixels from {low:.3g} to {high:.3g}"
+    span = f"pixels from {low:.4g} to {high:.4g}"
+    if clue.scale is Scale.DB:
+        outside = pixels.counts.any() and not (BULK_DB[0] <= low and high <= BULK_DB[1])
+        narrow = len(pixels.blocks) >= LEAST and low >= 0 and high - low < SPREAD_DB
+        if outside or narrow:
+            return _refused(
+                f"{clue.words} speaks for dB, but {span} do not: they are no dB, or dB times a factor that "
+                "is not declared",
+                f"{GIVE}db, --scale power or --scale amplitude; or declare the factor as the band's scale",
             )
-        return _refused(
-            f"{clue.words} speaks for {clue.scale.value}, but pixels from {low:.3g} to {high:.3g} for dB",
-            f"{GIVE}db or --scale {clue.scale.value}",
-        )
-    if (
-        clue.scale is Scale.DB
-        and enough
-        and low >= 0
-        and not pixels.may_be_db
-        and verdict is not Verdict.UNCLEAR
-    ):
-        return _refused(
-            f"{clue.words} speaks for dB, but pixels from {low:.3g} to {high:.3g} do not spread as dB do",
-            f"{GIVE}power, --scale amplitude or --scale db",
-        )
+        return Settled(clue.scale, clue.basis, clue.words)
+    return _linear_clue(clue, pixels, verdict, bits, span)
+
+
+def _linear_clue(clue: Clue, pixels: Statistics, verdict: Verdict, bits: int | None, span: str) -> Settled:
+    """A clue for power, amplitude or digital numbers, unless the pixels rule it out."""
+    assert clue.scale is not None
+    said = f"{clue.words} speaks for {clue.scale.value}"
+    if pixels.percentile(1) < 0:
+        if verdict is Verdict.DB and clue.weak:
+            return Settled(Scale.DB, Basis.STATISTICS, f"{clue.words}, and {span}, which spread as dB do")
+        if verdict is not Verdict.SIGNED:
+            return _refused(
+                f"{said}, but {span} do not: values below zero have no logarithm",
+                f"{GIVE}db if they are dB; otherwise add the noise floor, or set them to nodata",
+            )
+    if clue.weak and bits is not None:
+        words = f"{clue.words} names a quantity, but integers, {span}, are digital numbers as a rule"
+        return Settled(Scale.DN, Basis.ASSUMED, words, f"{GIVE}dn or --scale power", harmless=True)
+    if clue.weak and pixels.may_be_db and verdict in (Verdict.DB, Verdict.UNCLEAR):
+        hint = f"{GIVE}power, --scale db or --scale amplitude"
+        return _refused(f"{said} as a rule, but {span} may be dB above zero", hint)
     return Settled(clue.scale, clue.basis, clue.words)
 
 
@@ -113,13 +123,15 @@ def _by_statistics(pixels: Statistics, verdict: Verdict, bits: int | None) -> Se
     low, high = pixels.percentile(1), pixels.percentile(99)
     span = f"values from {low:.4g} to {high:.4g} (1st to 99th percentile)"
     if not pixels.counts.any():
+        span = "values that are constant in blocks of 8 x 8 pixels"
+    if not pixels.valid:
         nothing = Scale.POWER if bits is None else Scale.DN
         return Settled(nothing, Basis.ASSUMED, "no pixel is valid", counts=False)
     if verdict is Verdict.DB and (bits is None or low < 0):
         return Settled(Scale.DB, Basis.STATISTICS, f"{span} spread as dB do")
     if low < 0:
         return _of_both_signs(span, verdict, bits)
-    if pixels.square and high > BRIGHT:
+    if pixels.squares and high > BRIGHT:
         return Settled(Scale.POWER, Basis.STATISTICS, f"{span} are squares of whole numbers")
     if bits is not None:
         return _whole(span, pixels, verdict, bits)
@@ -153,9 +165,9 @@ def _whole(span: str, pixels: Statistics, verdict: Verdict, bits: int) -> Settle
     if pixels.percentile(100) > LARGEST_DN:
         words = f"integers, {span}, may be digital numbers or intensities"
         return Settled(Scale.DN, Basis.ASSUMED, words, hint, harmless=True)
-    if verdict is Verdict.LINEAR:
+    if verdict is Verdict.LINEAR and not pixels.rough:
         return Settled(Scale.DN, Basis.STATISTICS, f"integers, {span}, spread as amplitudes do")
-    if verdict is Verdict.UNCLEAR:
+    if verdict in (Verdict.UNCLEAR, Verdict.LINEAR) or not pixels.counts.any():
         words = f"integers, {span}, are digital numbers as a rule, but nothing says so"
         return Settled(Scale.DN, Basis.ASSUMED, words, hint, harmless=True)
     words = f"integers, {span}, do not spread as digital numbers do; dB times a factor would"

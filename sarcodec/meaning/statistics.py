@@ -28,8 +28,16 @@ BULK_DB = (-100.0, 100.0)
 """No backscatter in decibels lies outside, calibrated or not."""
 SPREAD_DB = 2.5
 """1st to 99th percentile of decibels at least."""
-LOCAL_DB = 0.25
-"""Spread of decibels within blocks at least: less is no speckle, averaged or not."""
+LOCAL_DB = (0.8, 7.0)
+"""Spread of decibels within blocks: 30 looks have 0.8 dB, a single one has 5.6 dB."""
+LEFT = -0.04
+"""Skewness within blocks, for each dB of their spread, up to which values lean to the left as decibels do."""
+USUAL_DB = (-30.0, -5.0, 15.0)
+"""Least and largest median, and largest 99th percentile, of calibrated backscatter in decibels."""
+EVEN = 0.1
+"""Skewness up to which values of usual decibels are decibels without leaning: many looks lean to no side."""
+DISTINCT = 64
+"""Bins that squares of whole numbers occupy at least: codes of classes may be squares, too."""
 DB_SLOPE, LINEAR_SLOPE = 0.4, 0.7
 """Slopes up to which values are decibels, and from which they are linear."""
 SMOOTH = 0.02
@@ -38,6 +46,8 @@ ROUGH = 0.1
 """The same from which values without contrast are linear: 100 looks of power, 27 of amplitude."""
 LEANING = 0.3
 """Skewness within blocks from which values lean to the right."""
+FEW_LOOKS = 0.45
+"""Skewness within blocks above which linear values are power, or amplitudes of few looks."""
 STEADY = 2.2
 """Factor by which spreads of dark and bright blocks of decibels differ at most."""
 CONTRAST = 1.25
@@ -64,6 +74,8 @@ class Statistics:
 
     counts: npt.NDArray[np.int64]
     """Pixels by the upper 16 bits of their float32, in ascending order of the values."""
+    valid: int
+    """Valid pixels, those of blocks of one value among them."""
     blocks: Floats
     """Mean, variance and third central moment of blocks, shape (n, 3)."""
     whole: bool = True
@@ -76,6 +88,7 @@ class Statistics:
     def __or__(self, other: Statistics) -> Statistics:
         return Statistics(
             self.counts + other.counts,
+            self.valid + other.valid,
             np.concatenate([self.blocks, other.blocks]),
             self.whole and other.whole,
             self.square and other.square,
@@ -85,7 +98,7 @@ class Statistics:
     @classmethod
     def empty(cls) -> Statistics:
         """Those of no pixel."""
-        return cls(np.zeros(2**16, np.int64), np.empty((0, 3), np.float32))
+        return cls(np.zeros(2**16, np.int64), 0, np.empty((0, 3), np.float32))
 
     @classmethod
     def of(cls, numbers: npt.NDArray[np.float64], valid: npt.NDArray[np.bool_]) -> Statistics:
@@ -100,7 +113,7 @@ class Statistics:
         """
         h, w = (side - side % SIDE for side in numbers.shape)
         if not (h and w):  # thinner than a block
-            return cls._of_pixels(numbers[valid], np.empty((0, 3), np.float32))
+            return cls._of_pixels(numbers, valid, valid, np.empty((0, 3), np.float32))
         cells = (h // SIDE, SIDE, w // SIDE, SIDE)
         values = numbers[:h, :w].reshape(cells).swapaxes(1, 2).reshape(-1, SIDE * SIDE)
         good = valid[:h, :w].reshape(cells).swapaxes(1, 2).reshape(-1, SIDE * SIDE)
@@ -112,17 +125,27 @@ class Statistics:
         apart = inner - mean
         with np.errstate(over="ignore"):
             blocks = np.stack([mean[:, 0], (apart**2).mean(axis=1), (apart**3).mean(axis=1)], axis=1)
-        return cls._of_pixels(values[varied][good[varied]], blocks.astype(np.float32))
+        seen = valid.copy()
+        seen[:h, :w] &= np.kron(varied.reshape(h // SIDE, w // SIDE), np.ones((SIDE, SIDE), bool))
+        return cls._of_pixels(numbers, valid, seen, blocks.astype(np.float32))
 
     @classmethod
-    def _of_pixels(cls, pixels: npt.NDArray[np.float64], blocks: Floats) -> Statistics:
+    def _of_pixels(
+        cls,
+        numbers: npt.NDArray[np.float64],
+        valid: npt.NDArray[np.bool_],
+        seen: npt.NDArray[np.bool_],
+        blocks: Floats,
+    ) -> Statistics:
+        total = int(np.count_nonzero(valid))
+        pixels = numbers[seen]
         bits = pixels.astype(np.float32).view(np.uint32) >> 16
         ordered = np.where(bits < 2**15, bits + 2**15, 2**16 - 1 - bits)
         counts = np.bincount(ordered, minlength=2**16).astype(np.int64)
         whole = bool((pixels == np.rint(pixels)).all())
         square = whole and bool((pixels >= 0).all()) and bool((np.sqrt(pixels) % 1 == 0).all())
         span = (float(pixels.min()), float(pixels.max())) if pixels.size else cls.empty().span
-        return cls(counts, blocks[np.isfinite(blocks).all(axis=1)], whole, square, span)
+        return cls(counts, total, blocks[np.isfinite(blocks).all(axis=1)], whole, square, span)
 
     def percentile(self, share: float) -> float:
         """The value below which `share` percent of the pixels lie, to 1 %; NaN without pixels."""
@@ -142,33 +165,44 @@ class Statistics:
 
     def _of_both_signs(self) -> Verdict:
         low, median, high = (self.percentile(share) for share in (1, 50, 99))
-        (_, dark), (_, bright) = self._quarters()
-        steady = max(dark, bright) <= STEADY * max(min(dark, bright), 1e-30)
-        if self.may_be_db and self._local >= LOCAL_DB:
-            if median < -3 or high < 0 or (steady and self._skew() < LEANING):
+        skew = self._skew()
+        if self._looks_like_db:
+            usual = USUAL_DB[0] <= median <= USUAL_DB[1] and high <= USUAL_DB[2] and skew < EVEN
+            if usual or skew <= LEFT * self._local:
                 return Verdict.DB
-            return (
-                Verdict.UNCLEAR if steady else Verdict.SIGNED if self._skew() > LEANING else Verdict.UNCLEAR
-            )
         if self._local < SMOOTH * (high - low):
             return Verdict.NEITHER
-        return Verdict.SIGNED if self._skew() > LEANING else Verdict.UNCLEAR
+        (_, dark), (_, bright) = self._quarters()
+        steady = max(dark, bright) <= STEADY * max(min(dark, bright), 1e-30)
+        return Verdict.SIGNED if skew > LEANING and not (steady and self.may_be_db) else Verdict.UNCLEAR
 
     def _of_positive(self) -> Verdict:
-        median, skew, may_be_db = (
-            self.percentile(50),
-            self._skew(),
-            self.may_be_db and self._local >= LOCAL_DB,
-        )
+        median, skew = self.percentile(50), self._skew()
         if self._local < SMOOTH * median:
             return Verdict.NEITHER
         slope = self._slope(*self._quarters())
-        if slope is None:
-            rough = skew > LEANING and self._local > ROUGH * median
-            return Verdict.DB if may_be_db and skew < -0.1 else Verdict.LINEAR if rough else Verdict.UNCLEAR
-        if slope <= DB_SLOPE:
-            return Verdict.NEITHER if not may_be_db else Verdict.DB if skew < 0.5 else Verdict.UNCLEAR
+        if slope is None or slope <= DB_SLOPE:
+            if self._looks_like_db and skew <= LEFT * self._local:
+                return Verdict.DB
+            if slope is not None:
+                return Verdict.UNCLEAR if self.may_be_db else Verdict.NEITHER
+            return Verdict.LINEAR if skew > LEANING and self._local > ROUGH * median else Verdict.UNCLEAR
         return Verdict.LINEAR if slope >= LINEAR_SLOPE else Verdict.UNCLEAR
+
+    @property
+    def _looks_like_db(self) -> bool:
+        """Whether values lie and spread as decibels do, all together and within blocks."""
+        return self.may_be_db and LOCAL_DB[0] <= self._local <= LOCAL_DB[1]
+
+    @property
+    def squares(self) -> bool:
+        """Whether the values are squares of whole numbers, and enough different ones."""
+        return self.square and int(np.count_nonzero(self.counts)) >= DISTINCT
+
+    @property
+    def rough(self) -> bool:
+        """Whether speckle leans so far to the right that it is that of power, or of a single look."""
+        return len(self.blocks) >= LEAST and self._skew() > FEW_LOOKS
 
     @property
     def _local(self) -> float:

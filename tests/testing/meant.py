@@ -192,7 +192,7 @@ TABLE = (
     Meant("dB of homogeneous speckle", "db", lambda: _f4(homogeneous()), True),
     Meant("dB of a single look", "db", lambda: _f4(homogeneous(looks=1.0)), True),
     Meant("dB of homogeneous speckle above 0", "db", lambda: _f4(homogeneous(30.0))),
-    Meant("dB of a temporal mean", "db", lambda: _f4(averaged()), True),
+    Meant("dB of a temporal mean", "db", lambda: _f4(averaged())),
     Meant("dB of a temporal mean above 0", "db", lambda: _f4(averaged(30.0))),
     Meant("dB rounded to halves", "db", lambda: _f4(np.rint(ground() * 2) / 2), True),
     Meant("dB in a small chip", "db", lambda: _f4(ground()[:24, :24]), True),
@@ -344,6 +344,109 @@ TABLE = (
         lambda: np.digitize(gaussian_filter(ground(), 9), (-13, -11, -9)).astype("u1"),
         False,
         "landcover classes",
+    ),
+    # names and tags that mislead
+    Meant("dB x 100 with the unit dB", "none", lambda: np.rint(ground() * 100).astype("i2"), unit="dB"),
+    Meant("dB x 100 in floats, tagged dB", "none", lambda: _f4(ground() * 100), tags={"SCALE": "dB"}),
+    Meant(
+        "dB stretched to bytes, named VV_dB",
+        "none",
+        lambda: ((ground() + 30) / 35 * 253 + 1).clip(1, 254).astype("u1"),
+        description="VV_dB",
+    ),
+    Meant(
+        "dB stretched to 0..1, named VV_dB",
+        "none",
+        lambda: _f4(((ground() + 30) / 35).clip(0.001, 1)),
+        description="VV_dB",
+    ),
+    Meant("digital numbers in a file named gamma0", "dn", lambda: dn(ground()), file="alos_gamma0_2020.tif"),
+    Meant(
+        "positive dB named Gamma0VHdB", "db", lambda: _f4(np.maximum(ground(14), 0.02)), True, "Gamma0VHdB"
+    ),
+    Meant(
+        "positive dB named sigma0 10*log10",
+        "db",
+        lambda: _f4(np.maximum(ground(14), 0.02)),
+        True,
+        "sigma0 10*log10",
+    ),
+    Meant(
+        "positive dB in a HyP3 power file named dB",
+        "db",
+        lambda: _f4(np.maximum(town(16), 0.02)),
+        file="S1A_IW_20230101T053300_DVP_RTC30_G_gpuned_1A2B_VV_dB.tif",
+    ),
+    Meant(
+        "amplitude in power_plant.tif", "amplitude", lambda: _f4(amplitude(ground())), file="power_plant.tif"
+    ),
+    Meant("power in amp_tower.tif", "power", lambda: _f4(power(ground())), file="amp_tower.tif"),
+    Meant(
+        "amplitude with a formula as its tag",
+        "amplitude",
+        lambda: _f4(amplitude(ground())),
+        tags={"BACKSCATTER_EXPRESSION": "sqrt(Intensity_VV)"},
+    ),
+    Meant(
+        "SNAP Sigma0 by the local angle",
+        "power",
+        lambda: _f4(power(ground())),
+        True,
+        "Sigma0_VV_use_local_inci_angle_from_dem",
+        "intensity",
+    ),
+    Meant("intensity of 9 looks", "power", lambda: _f4(power(ground())), True, "Intensity_VV_9looks"),
+    Meant("dB of a town called Nairobi", "db", lambda: _f4(ground()), True, file="S1_Nairobi_VV.tif"),
+    Meant("dB whose map has metres", "db", lambda: _f4(ground()), True, tags={"UNITS": "m"}),
+    Meant(
+        "averaged dB about zero named Sigma0_HH",
+        "db",
+        lambda: _f4(averaged(0.0) - np.median(averaged(0.0))),
+        description="Sigma0_HH",
+    ),
+    # other fields of even spread
+    Meant("wrapped phase", "none", lambda: _f4(np.random.default_rng(1).uniform(-np.pi, np.pi, SHAPE))),
+    Meant("real part of single looks", "none", lambda: _f4(np.random.default_rng(2).normal(0, 3, SHAPE))),
+    Meant(
+        "real part of single looks, x 10", "none", lambda: _f4(np.random.default_rng(2).normal(0, 10, SHAPE))
+    ),
+    Meant(
+        "local angle over hills",
+        "none",
+        lambda: _f4(38 + 6 * gaussian_filter(np.random.default_rng(3).normal(size=SHAPE), 2)),
+    ),
+    Meant("temperature", "none", lambda: _f4(12 + 2 * np.random.default_rng(4).normal(size=SHAPE))),
+    Meant("velocity", "none", lambda: _f4(-2 + 4 * np.random.default_rng(5).normal(size=SHAPE))),
+    Meant(
+        "codes of classes that are squares",
+        "none",
+        lambda: np.array([100, 144, 400, 900], "u2")[np.random.default_rng(6).integers(0, 4, SHAPE)],
+    ),
+    Meant(
+        "dates of a PALSAR mosaic",
+        "none",
+        lambda: (2500 + np.indices(SHAPE)[1] // 20).astype("u2"),
+        file="N10E105_18_date_F02DAR.tif",
+    ),
+    Meant(
+        "amplitude enlarged eight times",
+        "amplitude",
+        lambda: _f4(np.kron(amplitude(ground())[:22, :26], np.ones((8, 8)))),
+    ),
+    Meant(
+        "amplitude of a chip with holes",
+        "amplitude",
+        lambda: _f4(np.where(np.indices((15, 15))[0] < 8, np.nan, amplitude(ground())[:15, :15])),
+    ),
+    Meant(
+        "power x 10000 without its scale", "power", lambda: np.rint(power(homogeneous()) * 1e4).astype("u2")
+    ),
+    Meant(
+        "dB x 100 with an undeclared border",
+        "db",
+        lambda: np.rint(bordered(ground(), -327.68) * 100).astype("i2"),
+        True,
+        scale=0.01,
     ),
 )
 """At least 80 inputs."""
