@@ -392,3 +392,82 @@ def test_nodata_of_one_band_is_taken_for_all_with_a_note(
     with rasterio.open(tmp_path / "b.tif") as dataset:
         assert dataset.nodatavals == (0, 0)
         assert all(np.array_equal(dataset.read(k) == 0, ~inside()) for k in (1, 2))
+
+
+def test_what_damage_takes_is_masked_in_a_raster_with_a_mask_band(tmp_path: Path) -> None:
+    shape = (300, 1124)
+    values = np.rint(amplitude(ground_db(shape=shape)) * 470).clip(1).astype(np.uint16)
+    source = masked_tiff(tmp_path / "in.tif", values, inside(shape))
+    sarcodec.encode(source, tmp_path / "a.sarc", bpp=0.5)
+    data = bytearray((tmp_path / "a.sarc").read_bytes())
+    with sarcodec.open(tmp_path / "a.sarc") as coded:
+        start = len(data) - 40 - coded.decoder.reader.tile_size(0, 1) // 2
+    data[start] ^= 1
+    (tmp_path / "b.sarc").write_bytes(data)
+    report = sarcodec.decode(tmp_path / "b.sarc", tmp_path / "b.tif", allow_partial=True)
+    assert [(tile.row, tile.col) for tile in report.damaged] == [(0, 1)]
+    with rasterio.open(tmp_path / "b.tif") as dataset:
+        seen = dataset.dataset_mask() != 0
+    assert not seen[:, 1024:].any()
+    assert np.array_equal(seen[:, :900], inside(shape)[:, :900])
+    with sarcodec.open(tmp_path / "b.sarc", allow_partial=True) as coded:
+        assert np.array_equal(coded.dataset_mask() != 0, seen)
+
+
+MASKED_BANDS = """<VRTDataset rasterXSize="{w}" rasterYSize="{h}">
+<GeoTransform>5e5, 10, 0, 5e6, 0, -10</GeoTransform>{bands}</VRTDataset>"""
+MASKED_BAND = (
+    '<VRTRasterBand dataType="UInt16" band="{n}"><SimpleSource><SourceFilename relativeToVRT="1">in.tif'
+    "</SourceFilename><SourceBand>1</SourceBand></SimpleSource><MaskBand><VRTRasterBand "
+    'dataType="Byte"><SimpleSource><SourceFilename relativeToVRT="1">mask.tif</SourceFilename>'
+    "<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></MaskBand></VRTRasterBand>"
+)
+
+
+def test_a_mask_band_of_one_band_is_coded_and_masks_of_several_are_refused(tmp_path: Path) -> None:
+    values = np.rint(amplitude(ground_db()) * 470).clip(1).astype(np.uint16)
+    write(tmp_path / "in.tif", values)
+    write(tmp_path / "mask.tif", np.where(inside(), 255, 0).astype(np.uint8))
+    for count in (1, 2):
+        bands = "".join(MASKED_BAND.format(n=n + 1) for n in range(count))
+        (tmp_path / f"{count}.vrt").write_text(MASKED_BANDS.format(w=WIDTH, h=HEIGHT, bands=bands))
+    sarcodec.encode(tmp_path / "1.vrt", tmp_path / "a.sarc", bpp=0.5)
+    with sarcodec.open(tmp_path / "a.sarc") as coded:
+        assert np.array_equal(coded.dataset_mask() != 0, inside())
+    with pytest.raises(InputError, match="band 1 has a mask band of its own") as caught:
+        sarcodec.encode(tmp_path / "2.vrt", tmp_path / "b.sarc", bpp=0.5)
+    assert "--bands 1" in caught.value.hint
+    sarcodec.encode(tmp_path / "2.vrt", tmp_path / "b.sarc", bpp=0.5, bands=[2])
+    with sarcodec.open(tmp_path / "b.sarc") as coded:
+        assert np.array_equal(coded.dataset_mask() != 0, inside())
+
+
+def test_nodata_of_another_band_that_is_data_here_is_refused(tmp_path: Path) -> None:
+    values = np.rint(amplitude(ground_db()) * 470).clip(1).astype(np.uint16)
+    write(tmp_path / "in.tif", values)
+    common = int(np.bincount(values.ravel()).argmax())
+    band = (
+        '<VRTRasterBand dataType="UInt16" band="{}">{}<SimpleSource><SourceFilename relativeToVRT="1">in.tif'
+        "</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand>"
+    )
+    bands = band.format(1, f"<NoDataValue>{common}</NoDataValue>") + band.format(2, "")
+    (tmp_path / "in.vrt").write_text(MASKED_BANDS.format(w=WIDTH, h=HEIGHT, bands=bands))
+    with pytest.raises(UsageError, match="band 2 declares no nodata") as caught:
+        sarcodec.encode(tmp_path / "in.vrt", tmp_path / "a.sarc", bpp=0.5)
+    assert "--bands 2" in caught.value.hint
+    report = sarcodec.encode(tmp_path / "in.vrt", tmp_path / "a.sarc", bpp=0.5, bands=[2])
+    assert report.scales == (Scale.DN,)
+    assert (sarcodec.decode_array((tmp_path / "a.sarc").read_bytes()) > 0).all()
+
+
+def test_an_rmse_holds_for_rasters_of_many_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "sarcodec.encoder.TILE_SIDE", 256
+    )  # nine tiles a band, of which a third is in the sample
+    db = ground_db(shape=(520, 600))
+    db[:, 512:] = -20 + np.random.default_rng(0).normal(0, 0.15, (520, 88))
+    source = write(tmp_path / "in.tif", np.stack([db] * 5).astype(np.float32))
+    report, back = there_and_back(source, rmse_db=1.5, scale="db")
+    measured = [rmse(band, db) for band in back]
+    assert 1.45 < max(measured) <= 1.5 + PEER_STEP
+    assert report.rmse_db == pytest.approx(measured, abs=PEER_STEP)
