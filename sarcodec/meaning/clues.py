@@ -20,12 +20,14 @@ class Clue:
     """The evidence as a message quotes it, such as ``unit 'dB'``."""
     weak: bool = False
     """Whether it names a quantity (``Sigma0_VV``), which is power by convention, but no scale."""
+    factor: bool = False
+    """Whether it tells of a factor, such as ``dB*100``, that GDAL's scale should declare."""
     picture: bool = False
     """Whether it says that all bands together are a picture."""
 
 
 _UNITS = {
-    **SCALE_NAMES,
+    **{name: scale for name, scale in SCALE_NAMES.items() if name != "linear"},  # of what, it does not say
     "intensity_db": Scale.DB,
     "amplitude_db": Scale.DB,
     "m2/m2": Scale.POWER,
@@ -54,7 +56,7 @@ _ELSE = {
 _NO_BACKSCATTER_FILE = {"incidence", "coherence", "layover", "elevation", "landcover"}
 _DB = {"db", "dbs", "dbm", "dbsm", "decibel", "decibels", "log", "log10", "logarithmic"}
 _AMPLITUDE = {"amplitude", "amp", "magnitude", "mag"}
-_POWER = {"intensity", "power", "pwr", "linear"}
+_POWER = {"intensity", "power", "pwr"}
 _QUANTITY = re.compile(
     r"(?<![a-z])(sigma|gamma|beta)[ _-]?(0|zero|nought|naught|not)|(?<![a-z0-9])(s0|g0|b0)(?![a-z0-9])"
 )
@@ -124,6 +126,8 @@ def of_unit(unit: str | None, *tags: Mapping[str, str]) -> Clue | None:
         plain, words = _plain(text or ""), f"unit {(text or '').strip()[:40]!r}"
         if plain in _UNITS:
             return Clue(_UNITS[plain], Basis.UNIT, words)
+        if re.search(r"\bdb\b", plain):
+            return Clue(Scale.DB, Basis.UNIT, words, factor=True)
         if plain in _NO_UNITS and text is unit:  # a tag may tell the unit of the map
             return Clue(None, Basis.UNIT, words)
     return None

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from sarcodec.errors import InputError, SarcError, UsageError
 from sarcodec.meaning.clues import Clue
-from sarcodec.meaning.statistics import BULK_DB, LEAST, SPREAD_DB, Statistics, Verdict
+from sarcodec.meaning.statistics import BULK_DB, SPREAD_DB, Statistics, Verdict
 from sarcodec.types import Basis, Scale
 
 GIVE = "Say which: --scale "
 BRIGHT = 100.0
 """Squares of whole numbers count as intensities if their 99th percentile is above this."""
 LARGEST_DN = 65535.0
+FEW = 64
+"""Pixels from which a range tells that values are no dB."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,8 @@ def settled(clues: Sequence[Clue], pixels: Statistics, bits: int | None) -> Sett
     if not clues:
         return _by_statistics(pixels, verdict, bits)
     first = clues[0]
-    if first.picture:
-        words = f"{first.words} are those of a picture, not of backscatter"
-        return _refused(words, "If they are digital numbers all the same, give --scale dn")
-    if first.scale is None:
-        return _refused(
-            f"{first.words} says that it is no backscatter",
-            "Code it all the same by giving its scale: --scale db, or one for each band",
-            leave=True,
-        )
+    if first.scale is None or first.factor:
+        return _without_scale(first)
     other = next(
         (clue for clue in clues[1:] if not clue.weak and not first.weak and _apart(first, clue)), None
     )
@@ -75,6 +70,18 @@ def settled(clues: Sequence[Clue], pixels: Statistics, bits: int | None) -> Sett
     return _held_against(first, pixels, verdict, bits)
 
 
+def _without_scale(clue: Clue) -> Settled:
+    """What is asked if a clue says that a band has no scale as it is stored."""
+    if clue.factor:
+        hint = f"Declare the factor as the band's scale (gdal_edit.py -scale 0.01); or {GIVE}db"
+        return _refused(f"{clue.words} tells of dB times a factor", hint)
+    if clue.picture:
+        words = f"{clue.words} are those of a picture, not of backscatter"
+        return _refused(words, "If they are digital numbers all the same, give --scale dn")
+    hint = "Code it all the same by giving its scale: --scale db, or one for each band"
+    return _refused(f"{clue.words} says that it is no backscatter", hint, leave=True)
+
+
 def _apart(one: Clue, other: Clue) -> bool:
     amplitudes = {Scale.DN, Scale.AMPLITUDE}
     return one.scale is not other.scale and not {one.scale, other.scale} <= amplitudes
@@ -86,7 +93,7 @@ def _held_against(clue: Clue, pixels: Statistics, verdict: Verdict, bits: int | 
     span = f"pixels from {low:.4g} to {high:.4g}"
     if clue.scale is Scale.DB:
         outside = pixels.counts.any() and not (BULK_DB[0] <= low and high <= BULK_DB[1])
-        narrow = len(pixels.blocks) >= LEAST and low >= 0 and high - low < SPREAD_DB
+        narrow = pixels.valid >= FEW and low >= 0 and high < SPREAD_DB
         if outside or narrow:
             return _refused(
                 f"{clue.words} speaks for dB, but {span} do not: they are no dB, or dB times a factor that "
