@@ -146,6 +146,7 @@ class Constants:
         if len(self.in_runs) > MANY:
             usual = OUTSTANDING * float(np.median(list(self.in_runs.values())))
             clear = [(n, value) for n, value in clear if n >= max(SHARE * self.pixels, usual)]
+            clear = clear if len(clear) <= MANY else []  # many looks in few steps
         if len(borders) <= MANY and len(self.in_runs) <= SMOOTH:  # else the picture has no speckle
             clear = list(dict.fromkeys((*clear, *borders)))
         left = self.others | (self.in_runs.keys() - {value for _, value in clear})
