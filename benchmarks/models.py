@@ -141,8 +141,8 @@ def macs_per_pixel(network: nn.Module, *inputs: Tensor | None) -> float:
 
 def kmacs_of(shape: Shape) -> dict[str, float]:
     """Thousands of multiplications a pixel in g_a and g_s on a large raster; nothing is computed."""
+    g_a, g_s = (network.to("meta") for network in transforms(shape))
     with torch.device("meta"):
-        g_a, g_s = transforms(shape)
         x = torch.zeros(1, 1, MACS_SIDE, MACS_SIDE)
         y = torch.zeros(1, shape.channels, MACS_SIDE // STRIDE, MACS_SIDE // STRIDE)
         row = g_s.get_parameter("modulate")[:1] if g_s.branch else None

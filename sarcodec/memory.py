@@ -35,6 +35,8 @@ _SIGNS = (
     "not enough memory",
 )
 """Parts of messages of libraries that have no exception of their own for it."""
+_NOTHING = "(0 elements of"
+"""Part of a message in which libtiff takes a directory that it could not read for a lack of memory."""
 _UNCLEAR = (
     "could not create a primitive",
     "could not find/load shared object",
@@ -108,7 +110,7 @@ def lacking(error: BaseException) -> bool:
     near = None
     while found is not None:
         text = str(found).lower()
-        if isinstance(found, MemoryError) or any(sign in text for sign in _SIGNS):
+        if isinstance(found, MemoryError) or (any(sign in text for sign in _SIGNS) and _NOTHING not in text):
             return True
         if isinstance(found, OSError) and found.errno == errno.ENOMEM:
             return True

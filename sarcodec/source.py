@@ -49,9 +49,12 @@ def alpha_band(meta: RasterMeta) -> int | None:
 
 
 def shown(source: Source, window: Window) -> npt.NDArray[np.bool_] | None:
-    """True where a mask band, or an alpha band above 0, leaves a pixel valid; None if there is neither."""
+    """True where a mask band, or an alpha band above 0, leaves a pixel valid; None if there is neither.
+
+    As for GDAL, a nodata value outranks an alpha band.
+    """
     alpha = alpha_band(source.meta)
-    if alpha is not None:
+    if alpha is not None and source.meta.nodata is None:
         return np.asarray(source.read(alpha, window) != 0)
     return source.mask(window) if source.has_mask else None
 

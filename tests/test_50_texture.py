@@ -236,7 +236,7 @@ def test_nothing_is_added_to_point_targets() -> None:
 
 
 def test_nothing_missing_and_no_data_take_no_byte() -> None:
-    flat = coded(np.full((300, 300), 1000, np.uint16))
+    flat = coded(np.full((300, 300), 1000, np.uint16), scale="dn")
     empty = coded(np.full((300, 300), np.nan, np.float32))
     assert np.isnan(decode_bytes(empty, TOY, texture="speckle")).all()
     assert np.array_equal(decode_bytes(flat, TOY, texture="speckle"), decode_bytes(flat, TOY))

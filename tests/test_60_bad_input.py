@@ -191,8 +191,8 @@ BAD: dict[str, Bad] = {
     "many negative values": Bad(made(FLOATS - FLOATS.mean()), 2, ("noise floor", "--scale db")),
     "many negative values of power": Bad(
         lambda f: tiff(f / "a.tif", FLOATS - FLOATS.mean(), lambda d: d.update_tags(SCALE="power")),
-        3,
-        ("more than 16", "noise"),
+        2,
+        ("SCALE=power", "below zero have no logarithm", "noise floor"),
     ),
     "more than 64 bands": Bad(made(np.ones((65, 4, 4), "uint8")), 7, ("bands is 65", "--limit bands")),
     "complex64": Bad(made(FLOATS.astype("complex64")), 3, ("complex64", "|z|")),

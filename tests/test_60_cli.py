@@ -255,7 +255,7 @@ def test_info_names_a_mask_that_was_not_declared(run: Run, scene: Path, tmp_path
         target.write(values, 1)
     assert run("encode", tmp_path / "sea.tif", "-j", "1").code == 0
     (band,) = run("info", tmp_path / "sea.sarc", "--json").document["bands"]
-    assert band["masked"] == [{"value": 2, "share": 0.25}]
+    assert band["masked"] == [{"value": 2, "share": 0.25, "constant": True}]
     assert (
         "constant areas of value 2, 25.0 % of the pixels, kept exactly"
         in run("info", tmp_path / "sea.sarc").out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,7 +148,7 @@ def test_an_odd_raster_without_a_scale_is_coded_or_the_scale_is_asked_for(
         assert code == 2 and message.startswith("sarcodec: error: band ") and "--scale " in hint
         assert not (tmp_path / "a.sarc").exists()
     else:
-        assert all(line.startswith("sarcodec: warning: band ") for line in told)
+        assert all(re.match("sarcodec: warning: bands? ", line) for line in told)
         assert decode(tmp_path / "a.sarc", tmp_path / "b.tif") == 0
         assert_pixels_come_back(source, tmp_path / "b.tif", case.scale)
 

@@ -368,7 +368,7 @@ def test_the_place_of_a_damaged_tile_is_told_once() -> None:
     reasons = {
         "tile row 2, column 0, band 1, layer 0: stored CRC 1": "layer 0: stored CRC 1",
         "tile row 2, column 0, band 1: too short": "too short",
-        "tile row 2, column 0, band 3, mask: bad": "tile row 2, column 0, band 3, mask: bad",
+        "tile row 2, column 0, band 3, mask: bad": "band 3, mask: bad",
         "the index is lost": "the index is lost",
     }
     for reason, told in reasons.items():

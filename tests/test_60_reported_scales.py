@@ -351,6 +351,24 @@ def test_a_hard_alpha_band_comes_back_exactly_and_masks_as_it_did(tmp_path: Path
         assert np.array_equal(dataset.dataset_mask() != 0, inside())
 
 
+def test_a_nodata_value_outranks_an_alpha_band_as_for_gdal(tmp_path: Path) -> None:
+    values = np.rint(amplitude(ground_db()) * 470).clip(1).astype(np.uint16)
+    values[:20] = 0
+    source = write(tmp_path / "in.tif", np.stack([values, np.where(inside(), 255, 0)]).astype(np.uint16))
+    with rasterio.open(source, "r+") as dataset:
+        dataset.nodata = 0
+        dataset.colorinterp = [ColorInterp.gray, ColorInterp.alpha]
+    there_and_back(source, bpp=0.5)
+    with rasterio.open(source) as before, rasterio.open(tmp_path / "back.tif") as after:
+        masks = before.dataset_mask(), before.read_masks(1)
+        assert np.array_equal(after.dataset_mask(), masks[0]) and np.array_equal(
+            after.read_masks(1), masks[1]
+        )
+    with sarcodec.open(tmp_path / "in.sarc") as coded:
+        assert np.array_equal(coded.dataset_mask(), masks[0])
+        assert np.array_equal(coded.read(masked=True).mask[0], masks[1] == 0)
+
+
 def test_a_soft_alpha_band_is_refused_by_name(tmp_path: Path) -> None:
     values = ((ground_db() + 30) / 35 * 254 + 1).clip(1, 255).astype(np.uint8)
     soft = np.clip(np.indices((HEIGHT, WIDTH))[1], 0, 255).astype(np.uint8)

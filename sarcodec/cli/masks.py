@@ -61,6 +61,9 @@ def _counts(reader: Reader, band: int, classes: int) -> list[int]:
             window = reader.grid.window(row, col)
             try:
                 packed = reader.mask_bytes(row, col, band)
+                if not packed:
+                    total[0] += window.height * window.width
+                    continue
                 part = mask.unpack(packed, (window.height, window.width), classes)
             except FormatError:
                 return []
