@@ -366,7 +366,7 @@ def test_a_nodata_value_outranks_an_alpha_band_as_for_gdal(tmp_path: Path) -> No
         )
     with sarcodec.open(tmp_path / "in.sarc") as coded:
         assert np.array_equal(coded.dataset_mask(), masks[0])
-        assert np.array_equal(coded.read(masked=True).mask[0], masks[1] == 0)
+        assert np.array_equal(np.ma.getmaskarray(coded.read(masked=True))[0], masks[1] == 0)
 
 
 def test_a_soft_alpha_band_is_refused_by_name(tmp_path: Path) -> None:
