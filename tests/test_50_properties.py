@@ -20,10 +20,12 @@ import sarcodec
 from conftest import GOLDEN, TOY
 from sarcodec import api, encoder
 from sarcodec.arrays import ArraySource
+from sarcodec.bitstream.header import Header
 from sarcodec.dataset import SarcDataset
 from sarcodec.encoding import Order, carry_out
 from sarcodec.errors import SarcError
-from sarcodec.metadata import RasterMeta
+from sarcodec.invalid import InvalidPalette, valid_mask
+from sarcodec.metadata import BandMeta, RasterMeta
 from sarcodec.types import Quantity, Scale
 from testing.rasters import DTYPES, QUALITIES, TILED, Raster, is_data, rasters, windows
 from testing.scenes import db, decode_bytes, dn, open_bytes, power, rmse
@@ -144,14 +146,32 @@ def encoded_with(meta: RasterMeta, cube: Array, scale: Scale, quality: float) ->
     return file.getvalue()
 
 
+def invalid_ones(header: Header, number: int, nodata: float | None) -> tuple[Any, ...]:
+    """Invalid values of a band but for those of constant areas, by their bits."""
+    palette = InvalidPalette.of_band(header.bands[number], header.dtype)
+    valid = valid_mask(palette.values, header.pixel_scale(number), nodata)
+    return tuple(v.tobytes() for v in palette.values[~valid])
+
+
+def codable(band: BandMeta) -> BandMeta:
+    """The band with a gain under which its pixels keep their sign, and without a soft alpha."""
+    plain = band.scale == 0 or (band.scale, band.offset) == (1, 0)
+    color = "undefined" if band.colorinterp == "alpha" else band.colorinterp
+    kept = replace(band, colorinterp=color)
+    return kept if plain else replace(kept, scale=2.0 ** (len(band.tags) - 2), offset=0.0)
+
+
 @given(raster_metas(), rasters(sides=st.integers(1, 40), most_bands=3), QUALITIES)
 @settings(max_examples=25)
 def test_metadata_pass_through_any_number_of_generations(
     meta: RasterMeta, raster: Raster, quality: float
 ) -> None:
-    """Decoded and encoded again: the header but for ranges and means, masks and invalid pixels stay."""
+    """Decoded and encoded again: the header but for ranges and means, masks and invalid pixels stay.
+
+    Constant areas may come and go: coarse steps leave few values, and make areas of one.
+    """
     count, height, width = raster.cube.shape
-    bands = tuple((meta.bands * 3)[:count])
+    bands = tuple(map(codable, (meta.bands * 3)[:count]))
     meta = replace(
         meta,
         width=width,
@@ -169,11 +189,15 @@ def test_metadata_pass_through_any_number_of_generations(
         with open_bytes(second, TOY) as b:
             assert b.meta == meta
             old, new = a.decoder.header, b.decoder.header
-            for was, now in zip(old.bands, new.bands, strict=True):
-                assert now.palette == was.palette and now.level == was.level
-                assert was.vmin <= now.vmin <= now.vmax <= was.vmax
+            for number, (was, now) in enumerate(zip(old.bands, new.bands, strict=True)):
+                assert invalid_ones(new, number, meta.nodata) == invalid_ones(old, number, meta.nodata)
+                assert now.level == was.level
+                if now.palette == was.palette:
+                    assert was.vmin <= now.vmin <= now.vmax <= was.vmax
             assert replace(new, bands=old.bands) == old
             for band in range(count):
+                if new.bands[band].palette != old.bands[band].palette:
+                    continue
                 assert b.decoder.reader.mask_bytes(0, 0, band) == a.decoder.reader.mask_bytes(0, 0, band)
             again = b.read()
     data = raster.data
