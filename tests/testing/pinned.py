@@ -76,7 +76,8 @@ def _polarisations(h: int, w: int) -> Array:
     ground = power((h, w), 21)[:, :, None].repeat(2, 2).transpose(2, 0, 1)
     blocks = ground[:, ::8, ::8].repeat(8, 1).repeat(8, 2)[:, :h, :w]
     speckle = np.random.default_rng(22).gamma(4.0, 0.25, (2, h, w))
-    return (blocks * speckle * np.array([1.0, 0.2])[:, None, None]).astype(np.float32)
+    cube: Array = blocks * speckle * np.array([1.0, 0.2])[:, None, None]
+    return cube.astype(np.float32)
 
 
 def _port(h: int, w: int) -> Array:
@@ -89,7 +90,8 @@ def _port(h: int, w: int) -> Array:
 
 def _masked() -> Array:
     image = dn((120, 150), 33)[None]
-    masked: Array = np.ma.masked_where(np.add.outer(np.arange(120), np.arange(150))[None] < 40, image)
+    hidden = np.add.outer(np.arange(120), np.arange(150))[None] < 40
+    masked: Array = np.ma.masked_where(hidden, image)  # type: ignore[no-untyped-call]
     return masked
 
 
