@@ -277,7 +277,7 @@ def decode(
         with target as sink:
             for band, piece, values in decoder.strips(part, bands, tick):
                 place = Window(piece.col - part.col, piece.row - part.row, piece.width, piece.height)
-                sink.write(band + 1, values, place)
+                sink.write(band, values, place)
             # Only now is it known what damage reached.
             for at in decoder.grid.touching(part) if decoder.has_mask else ():
                 whole = decoder.grid.window(*at)

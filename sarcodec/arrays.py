@@ -38,8 +38,8 @@ class ArraySource:
         return np.ones((window.height, window.width), bool)
 
     def read(self, band: int, window: Window) -> npt.NDArray[Any]:
-        """Pixels of a band (from 1)."""
-        part: npt.NDArray[Any] = self.array[band - 1, window.row : window.bottom, window.col : window.right]
+        """Pixels of a band (from 0)."""
+        part: npt.NDArray[Any] = self.array[band, window.row : window.bottom, window.col : window.right]
         return np.ascontiguousarray(part)
 
 

@@ -13,10 +13,8 @@ from sarcodec.bitstream.reader import where
 from sarcodec.errors import FormatError, UsageError
 from sarcodec.invalid import InvalidPalette, native_nodata, valid_mask
 from sarcodec.metadata import RasterMeta
-from sarcodec.types import TileGrid, Window
+from sarcodec.types import Place, TileGrid, Window
 
-Place = tuple[int, int, int]
-"""Band (from 0), tile row, tile column."""
 NAMESPACE, TAG = "SARCODEC", "DAMAGED_TILES"
 """Where a raster that was decoded in part says so."""
 

@@ -214,7 +214,7 @@ class SarcDataset(Described):
         ndarray, shape (height, width), uint8
         """
         self._check_open()
-        if self.decoder.has_mask or (alpha_band(self.meta) and self.meta.nodata is None):
+        if self.decoder.has_mask or (alpha_band(self.meta) is not None and self.meta.nodata is None):
             decoder, part = self.reduced(reduce, self.check_window(window))
             if self.decoder.allow_partial:  # what damage reached is known once pixels were decoded
                 self.read(window=window, reduce=reduce)
@@ -227,7 +227,7 @@ class SarcDataset(Described):
     def _seen(self, decoder: Decoder, part: Window) -> npt.NDArray[np.bool_]:
         """True where the mask or alpha band leaves a pixel of a window valid, shape (height, width)."""
         alpha = alpha_band(self.meta) if self.meta.nodata is None else None
-        return decoder.mask(part) if alpha is None else np.asarray(decoder.read(part, [alpha - 1])[0] != 0)
+        return decoder.mask(part) if alpha is None else np.asarray(decoder.read(part, [alpha])[0] != 0)
 
     def reduced(self, factor: int, window: Window) -> tuple[Decoder, Window]:
         """What decodes at this fraction of the resolution, and the window in its pixels."""

@@ -74,7 +74,7 @@ class Latents:
         unit = scene.scans[band].unit_db(self.model.unit_db)
         y, packed = analyse_tile(
             scene.source,
-            band + 1,
+            band,
             scene.meanings[band].pixel,
             scene.scans[band],
             unit,
@@ -187,8 +187,8 @@ def survey(
         exactly=exactly,
     )
     scans = tuple(
-        scan_band(source, band, found[band - 1].pixel, grid, jobs, lambda: tick("scan", next(scanned), total))
-        for band in range(1, meta.count + 1)
+        scan_band(source, band, found[band].pixel, grid, jobs, lambda: tick("scan", next(scanned), total))
+        for band in range(meta.count)
     )
     return Scene(source, found, quantity, grid, scans, limits, sides)
 

@@ -62,7 +62,7 @@ def with_measured(
         (number, at), record = item
         band, palette = header.bands[number], palettes[number]
         window, scale = grid.window(*at), header.pixel_scale(number)
-        values = source.read(number + 1, window)
+        values = source.read(number, window)
         valid = classes_of(source, values, window, palette) == 0
         if not valid.any():
             return replace(record, layers=(*record.layers, *(b"",) * (raises + gains + textures)))
@@ -75,7 +75,7 @@ def with_measured(
 
         if raises:
             around, part = _surroundings(grid, at)
-            near = source.read(number + 1, around)
+            near = source.read(number, around)
             db, data = to_db(near, scale), classes_of(source, near, around, palette) == 0
             listed = targets.measure(db, data, part, to_db(decode(raised), scale))
             bodies.append(targetlist.pack(listed, valid))

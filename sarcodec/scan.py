@@ -53,7 +53,7 @@ def scan_band(
     Parameters
     ----------
     band : int
-        Counted from 1.
+        Counted from 0.
     tick : callable
         Called after each tile, of the first time.
 
@@ -158,7 +158,7 @@ class _Scan:
         taken = (values == native) & valid_mask(values, self.scale, None)
         count = int(np.count_nonzero(taken if seen is None else taken & seen))
         if count:
-            number = self.source.numbers[self.band - 1]
+            number = self.source.numbers[self.band]
             raise UsageError(
                 f"band {number} declares no nodata, and {count} or more of its pixels have the value "
                 f"{native:g}, which is nodata of another band",
@@ -181,7 +181,7 @@ class _Scan:
 
     def _naming(self, make: Callable[[], InvalidPalette]) -> InvalidPalette:
         """What `make` gives; errors name the band."""
-        number = self.source.numbers[self.band - 1]
+        number = self.source.numbers[self.band]
         try:
             return make()
         except InputError as error:

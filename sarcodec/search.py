@@ -209,7 +209,7 @@ class Search:
         """Sum of squared errors in dB over the valid pixels of a decoded tile in `part`, and how many."""
         (number, at), scene = place, self.latents.scene
         window, palette = scene.grid.window(*at), scene.scans[number].palette
-        values, scale = scene.source.read(number + 1, window), header.pixel_scale(number)
+        values, scale = scene.source.read(number, window), header.pixel_scale(number)
         decoded = native_values(x, header.bands[number], scale, palette, scene.source.meta.nodata)
         valid = classes_of(scene.source, values, window, palette) == 0
         valid = valid if part is None else valid & part

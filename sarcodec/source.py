@@ -25,11 +25,11 @@ class Source(Protocol):
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """The number that each band has for the user."""
+        """The number, from 1, that each band has for the user."""
 
     @property
     def without_nodata(self) -> tuple[int, ...]:
-        """Bands, counted from 1, that declare no nodata while others do."""
+        """Bands, counted from 0, that declare no nodata while others do."""
 
     @property
     def has_mask(self) -> bool:
@@ -39,13 +39,13 @@ class Source(Protocol):
         """True where the mask band leaves a pixel valid, shape (height, width)."""
 
     def read(self, band: int, window: Window) -> npt.NDArray[Any]:
-        """Pixels of a band (counted from 1), native dtype, shape (height, width)."""
+        """Pixels of a band (counted from 0), native dtype, shape (height, width)."""
 
 
 def alpha_band(meta: RasterMeta) -> int | None:
-    """The band (from 1) that is an alpha band, None if there is none."""
+    """The band (from 0) that is an alpha band, None if there is none."""
     colors = [band.colorinterp for band in meta.bands]
-    return colors.index("alpha") + 1 if "alpha" in colors else None
+    return colors.index("alpha") if "alpha" in colors else None
 
 
 def shown(source: Source, window: Window) -> npt.NDArray[np.bool_] | None:

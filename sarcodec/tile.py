@@ -50,7 +50,7 @@ def analyse_tile(
     Parameters
     ----------
     band : int
-        Counted from 1.
+        Counted from 0.
     unit_db : float
         dB in one network unit, as the header stores it.
     at : tuple of int

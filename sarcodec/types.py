@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Self
+from typing import NamedTuple, Self
 
 from sarcodec.arguments import shown, whole
 from sarcodec.errors import UsageError
@@ -136,6 +136,31 @@ class SideWish:
 NO_SIDES = SideWish()
 
 
+class Place(NamedTuple):
+    """One band of one tile; all three are counted from 0."""
+
+    band: int
+    row: int
+    """Tile row."""
+    col: int
+    """Tile column."""
+
+    @property
+    def at(self) -> tuple[int, int]:
+        """Row and column of the tile."""
+        return self.row, self.col
+
+    def of(self, band: int) -> Place:
+        """The same tile in another band."""
+        return Place(band, self.row, self.col)
+
+    def around(self) -> Iterator[Place]:
+        """The place itself and those that touch it in its band, whether they exist or not."""
+        for row in range(self.row - 1, self.row + 2):
+            for col in range(self.col - 1, self.col + 2):
+                yield Place(self.band, row, col)
+
+
 def first_of(groups: tuple[int, ...], band: int) -> int:
     """The first band of the group that `band` is in; itself where `groups`, in bands each, end before it."""
     first = 0
@@ -223,6 +248,11 @@ class TileGrid:
     def count(self) -> int:
         """Number of tiles."""
         return self.rows * self.cols
+
+    @property
+    def tiles(self) -> list[tuple[int, int]]:
+        """(row, col) of every tile, row-major."""
+        return [(row, col) for row in range(self.rows) for col in range(self.cols)]
 
     def window(self, row: int, col: int) -> Window:
         """Pixels that the tile in this row and column covers."""

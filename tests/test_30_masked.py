@@ -26,7 +26,7 @@ def scan(values: Array, scale: Scale, *, side: int = 64, nodata: float | None = 
     """Scan of an array that is cut into small tiles."""
     meta = RasterMeta(values.shape[1], values.shape[0], 1, values.dtype.name, nodata=nodata)
     grid = TileGrid(meta.width, meta.height, side)
-    return scan_band(ArraySource(values[None], meta), 1, scale, grid, 2, lambda: None)
+    return scan_band(ArraySource(values[None], meta), 0, scale, grid, 2, lambda: None)
 
 
 def found(values: Array, scale: Scale, **options: Any) -> list[float]:

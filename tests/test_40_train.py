@@ -52,7 +52,7 @@ def write_tif(path: Path, cube: npt.NDArray[Any], nodata: float | None = None) -
     meta = RasterMeta(width, height, bands, cube.dtype.name, nodata=nodata)
     with RasterSink(path, meta, overwrite=False) as sink:
         for band in range(bands):
-            sink.write(band + 1, cube[band], Window(0, 0, width, height))
+            sink.write(band, cube[band], Window(0, 0, width, height))
 
 
 @pytest.fixture(scope="module")

@@ -460,15 +460,15 @@ def test_files_and_arrays_are_coded_alike(tmp_path: Path) -> None:
         80, 90, 1, "uint16", nodata=0, crs="EPSG:32633", transform=(10.0, 0.0, 4e5, 0.0, -10.0, 5e6)
     )
     with RasterSink(tmp_path / "a.tif", meta, overwrite=False) as sink:
-        sink.write(1, scene, Window(0, 0, 80, 90))
+        sink.write(0, scene, Window(0, 0, 80, 90))
     said = api.encode(tmp_path / "a.tif", tmp_path / "a.sarc", quality=50, model=TOY, jobs=1)
     assert said.bytes == (tmp_path / "a.sarc").stat().st_size
     api.decode(tmp_path / "a.sarc", tmp_path / "b.tif", model=TOY, jobs=1)
     api.decode(tmp_path / "a.sarc", tmp_path / "c.tif", model=TOY, jobs=1, window=(10, 20, 30, 40))
     expected = decode_bytes(coded(scene, quality=50, nodata=0), TOY)[0]
     with RasterSource(tmp_path / "b.tif") as b, RasterSource(tmp_path / "c.tif") as c:
-        assert np.array_equal(b.read(1, Window(0, 0, 80, 90)), expected)
-        assert np.array_equal(c.read(1, Window(0, 0, 30, 40)), expected[20:60, 10:40])
+        assert np.array_equal(b.read(0, Window(0, 0, 80, 90)), expected)
+        assert np.array_equal(c.read(0, Window(0, 0, 30, 40)), expected[20:60, 10:40])
         assert (b.meta.crs, b.meta.transform, b.meta.nodata) == (meta.crs, meta.transform, 0)
         assert c.meta.transform == (10.0, 0.0, 4e5 + 100, 0.0, -10.0, 5e6 - 200)
 

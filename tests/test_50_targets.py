@@ -274,7 +274,7 @@ def test_commands_store_raise_and_show_targets(tmp_path: Path, capsys: pytest.Ca
     scene = starred()
     meta = RasterMeta(530, 310, 1, "uint16", nodata=0)
     with RasterSink(tmp_path / "a.tif", meta, overwrite=False) as sink:
-        sink.write(1, scene, Window(0, 0, 530, 310))
+        sink.write(0, scene, Window(0, 0, 530, 310))
     source, target = str(tmp_path / "a.tif"), str(tmp_path / "a.sarc")
     common = ["--model", TOY, "-j", "1"]
     assert main(["encode", source, "-q", "20", "--targets", "--json", *common]) == 0
@@ -297,7 +297,7 @@ def test_commands_store_raise_and_show_targets(tmp_path: Path, capsys: pytest.Ca
         assert json.loads(capsys.readouterr().out)["targets"] is on
         if options != ["--base-only"]:
             with RasterSource(tmp_path / "b.tif") as back:
-                pixels = back.read(1, Window(0, 0, 530, 310))
+                pixels = back.read(0, Window(0, 0, 530, 310))
             assert np.array_equal(pixels, decode_bytes(Path(target).read_bytes(), TOY, targets=on)[0])
     assert main(["encode", source, "-q", "20", "-f", "--json", *common]) == 0
     assert json.loads(capsys.readouterr().out)["targets_bpp"] is None

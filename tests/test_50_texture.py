@@ -368,7 +368,7 @@ def test_commands_store_apply_and_show_texture(tmp_path: Path, capsys: pytest.Ca
 
     scene = dn((300, 280), 7)
     with RasterSink(tmp_path / "a.tif", RasterMeta(280, 300, 1, "uint16"), overwrite=False) as sink:
-        sink.write(1, scene, Window(0, 0, 280, 300))
+        sink.write(0, scene, Window(0, 0, 280, 300))
     source, target = str(tmp_path / "a.tif"), str(tmp_path / "a.sarc")
     common = ["--model", TOY, "-j", "1"]
     assert main(["encode", source, "-q", "40", "--texture", *common]) == 0

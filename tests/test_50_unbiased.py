@@ -252,7 +252,7 @@ def test_commands_store_apply_and_show_gains(tmp_path: Path, capsys: pytest.Capt
     scene = dn((300, 280), 7)
     meta = RasterMeta(280, 300, 1, "uint16", tags={"SARCODEC": {"DAMAGED_TILES": "of old"}})
     with RasterSink(tmp_path / "a.tif", meta, overwrite=False) as sink:
-        sink.write(1, scene, Window(0, 0, 280, 300))
+        sink.write(0, scene, Window(0, 0, 280, 300))
     source, target = str(tmp_path / "a.tif"), str(tmp_path / "a.sarc")
     common = ["--model", TOY, "-j", "1"]
     assert main(["encode", source, "-q", "40", "--radiometry", "--gain-cell", "32", *common]) == 0

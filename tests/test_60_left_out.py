@@ -55,7 +55,7 @@ def test_pages_are_named_by_the_names_they_are_coded_by(
     assert encode(f"GTIFF_DIR:3:{pages}", tmp_path / "c.sarc") == 0
     assert capsys.readouterr().err == ""
     with RasterSource(f"GTIFF_DIR:3:{pages}") as source:
-        np.testing.assert_array_equal(source.read(1, Window(0, 0, 413, 300)), digital(2, -19))
+        np.testing.assert_array_equal(source.read(0, Window(0, 0, 413, 300)), digital(2, -19))
 
 
 def test_python_hears_of_it_in_the_log_and_from_the_source(

@@ -34,7 +34,7 @@ WHOLE = Window(0, 0, 40, 30)
 
 def pixels(name: object) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
     with RasterSource(str(name)) as source:
-        return source.read(1, WHOLE)
+        return source.read(0, WHOLE)
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def copy(source: Path, target: Path, **arguments: Any) -> RasterMeta:
     with RasterSource(source) as src:
         whole = Window(0, 0, src.meta.width, src.meta.height)
         with RasterSink(target, through_chunks(src.meta), overwrite=False, **arguments) as sink:
-            for band in range(1, src.meta.count + 1):
+            for band in range(src.meta.count):
                 sink.write(band, src.read(band, whole), whole)
         return src.meta
 
@@ -207,16 +207,16 @@ def test_windows_are_read_and_written_in_place(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     pixels = rng.integers(0, 60000, (2, 300, 530)).astype("uint16")
     with RasterSink(tmp_path / "a.tif", RasterMeta(530, 300, 2, "uint16"), overwrite=False) as sink:
-        for band in (1, 2):
+        for band in (0, 1):
             for col in (0, 256, 512):
                 for row in (0, 256):
                     window = Window(col, row, min(256, 530 - col), min(256, 300 - row))
-                    sink.write(band, pixels[band - 1][window.inside(Window(0, 0, 530, 300))], window)
+                    sink.write(band, pixels[band][window.inside(Window(0, 0, 530, 300))], window)
     with RasterSource(tmp_path / "a.tif") as src:
-        np.testing.assert_array_equal(src.read(2, Window(101, 33, 400, 250)), pixels[1, 33:283, 101:501])
+        np.testing.assert_array_equal(src.read(1, Window(101, 33, 400, 250)), pixels[1, 33:283, 101:501])
         rows = [Window(0, row, 530, 30) for row in range(0, 270, 30)]
         with ThreadPoolExecutor(8) as pool:
-            for window, block in zip(rows, pool.map(lambda w: src.read(1, w), rows), strict=True):
+            for window, block in zip(rows, pool.map(lambda w: src.read(0, w), rows), strict=True):
                 np.testing.assert_array_equal(block, pixels[0, window.row : window.bottom])
 
 
@@ -341,7 +341,7 @@ def test_truncated_tiff_is_an_input_error(tmp_path: Path, compress: str, share: 
     data = (tmp_path / "a.tif").read_bytes()
     (tmp_path / "a.tif").write_bytes(data[: int(len(data) * share)])
     with pytest.raises(InputError, match=r"a\.tif") as caught, RasterSource(tmp_path / "a.tif") as src:
-        src.read(1, Window(0, 0, 40, 30))
+        src.read(0, Window(0, 0, 40, 30))
     assert caught.value.hint
 
 
@@ -410,13 +410,13 @@ def test_nodata_that_differs_between_bands_is_refused(
 def test_windows_and_arrays_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "a.tif")
     with RasterSource(tmp_path / "a.tif") as src:
-        for band, window in [(0, Window(0, 0, 1, 1)), (2, Window(0, 0, 1, 1)), (1, Window(39, 0, 2, 1))]:
+        for band, window in [(-1, Window(0, 0, 1, 1)), (1, Window(0, 0, 1, 1)), (0, Window(39, 0, 2, 1))]:
             with pytest.raises(UsageError):
                 src.read(band, window)
     with RasterSink(tmp_path / "b.tif", RasterMeta(4, 3, 1, "uint16"), overwrite=False) as sink:
         for array in (np.zeros((4, 3), "uint16"), np.zeros((3, 4), "float32")):
             with pytest.raises(UsageError):
-                sink.write(1, array, Window(0, 0, 4, 3))
+                sink.write(0, array, Window(0, 0, 4, 3))
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
@@ -465,14 +465,14 @@ def test_full_disk_is_a_write_error(tmp_path: Path, side: int, share: float) -> 
     pixels = np.random.default_rng(3).integers(0, 2**16, (side, side)).astype("uint16")
     whole = Window(0, 0, side, side)
     with RasterSink(tmp_path / "full.tif", meta, overwrite=False) as sink:
-        sink.write(1, pixels, whole)
+        sink.write(0, pixels, whole)
     size = (tmp_path / "full.tif").stat().st_size
     with (
         files_no_larger_than(int(size * share)),
         pytest.raises(WriteError, match=r"cut\.tif"),
         RasterSink(tmp_path / "cut.tif", meta, overwrite=False) as sink,
     ):
-        sink.write(1, pixels, whole)
+        sink.write(0, pixels, whole)
     assert [p.name for p in tmp_path.iterdir()] == ["full.tif"]
 
 
@@ -491,7 +491,7 @@ def test_blocks_lost_when_closing_are_noticed(
         pytest.raises(WriteError, match=r"a\.tif"),
         RasterSink(tmp_path / "a.tif", RasterMeta(700, 700, 1, "uint16"), overwrite=False) as sink,
     ):
-        sink.write(1, np.ones((700, 700), "uint16"), Window(0, 0, 700, 700))
+        sink.write(0, np.ones((700, 700), "uint16"), Window(0, 0, 700, 700))
     assert not list(tmp_path.iterdir())
 
 
@@ -506,7 +506,7 @@ from sarcodec.types import Window
 def copy(name):
     try:
         with RasterSource(name) as src, RasterSink(name + ".copy.tif", src.meta, overwrite=True) as sink:
-            sink.write(1, src.read(1, Window(0, 0, 40, 30)), Window(0, 0, 40, 30))
+            sink.write(0, src.read(0, Window(0, 0, 40, 30)), Window(0, 0, 40, 30))
     except SarcError:
         pass
 for name in sys.argv[1:]:

@@ -40,8 +40,8 @@ def test_a_real_scene_keeps_metadata_dtype_and_invalid_pixels(
     with RasterSource(scene) as before, RasterSource(back) as after:
         assert unmarked(after.meta) == before.meta
         whole = Window(0, 0, before.meta.width, before.meta.height)
-        for band in range(1, before.meta.count + 1):
-            scale = report.scales[band - 1]
+        for band in range(before.meta.count):
+            scale = report.scales[band]
             old, new = before.read(band, whole), after.read(band, whole)
             valid = valid_mask(old, scale, before.meta.nodata)
             bits = f"u{old.dtype.itemsize}"
@@ -72,7 +72,7 @@ def test_no_real_scene_is_silently_wrong_without_its_tags() -> None:
     for row in rows[::4]:
         with RasterSource(folder / row["file"]) as source:
             meta = source.meta
-            values = source.read(1, Window(0, 0, meta.width, meta.height))
+            values = source.read(0, Window(0, 0, meta.width, meta.height))
         db = to_db(values, Scale(row["scale"]))
         db[~valid_mask(values, Scale(row["scale"]), meta.nodata)] = np.nan
         forms = {

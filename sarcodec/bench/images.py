@@ -77,7 +77,7 @@ class Image:
     def write(self, path: Path) -> None:
         """Write a GeoTIFF of this band alone."""
         with RasterSink(path, self.meta, overwrite=True) as sink:
-            sink.write(1, self.values, Window(0, 0, self.meta.width, self.meta.height))
+            sink.write(0, self.values, Window(0, 0, self.meta.width, self.meta.height))
 
 
 def images(path: str | os.PathLike[str], *, largest: int = LARGEST) -> Iterator[Image]:
@@ -95,12 +95,13 @@ def images(path: str | os.PathLike[str], *, largest: int = LARGEST) -> Iterator[
         kind = Path(path).resolve().parent.name or "scenes"
         grid = TileGrid(meta.width, meta.height, TILE_SIDE)
         found = meanings(source, (), grid, 1, lambda: None, matters=False, exactly=False)
-        if source.has_mask or alpha_band(meta) or not all(meaning.pixel.plain for meaning in found):
+        plain = all(meaning.pixel.plain for meaning in found)
+        if source.has_mask or alpha_band(meta) is not None or not plain:
             raise InputError(
                 f"{source.name}: a mask band, or a band with a scale or an offset, is not compared",
                 hint="Write the values themselves first, with a nodata value: gdal_translate -unscale",
             )
-        for band, about in enumerate(meta.bands, 1):
+        for band, about in enumerate(meta.bands):
             values = source.read(band, window)
             bare = replace(
                 part,
@@ -111,11 +112,11 @@ def images(path: str | os.PathLike[str], *, largest: int = LARGEST) -> Iterator[
                 gcp_crs=None,
                 rpcs=None,
             )
-            label = about.description or f"b{band}"
+            label = about.description or f"b{band + 1}"
             yield Image(
                 name=f"{Path(path).stem} {label}",
                 values=values,
-                scale=found[band - 1].pixel.scale,
+                scale=found[band].pixel.scale,
                 meta=bare,
                 path=str(Path(path).resolve()),
                 full=(meta.width, meta.height),

@@ -111,7 +111,7 @@ def _decibels(scene: Path, decoded: Path) -> tuple[Any, Any, Any]:
     rasters = []
     for path in (scene, decoded):
         with RasterSource(path) as source:
-            rasters.append(source.read(1, Window(0, 0, source.meta.width, source.meta.height)))
+            rasters.append(source.read(0, Window(0, 0, source.meta.width, source.meta.height)))
             nodata = source.meta.nodata
     before, after = (to_db(raster, Scale.DN) for raster in rasters)
     return before, after, valid_mask(rasters[0], Scale.DN, nodata)

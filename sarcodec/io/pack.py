@@ -53,11 +53,11 @@ def pack_folder(folder: Path, out: Path, *, progress: Callable[[int, int], None]
         with RasterSource(path) as source:
             grid = TileGrid(source.meta.width, source.meta.height, TILE_SIDE)
             found = meanings(source, (), grid, 1, lambda: None, matters=False, exactly=False)
-            for band, meaning in enumerate(found, start=1):
+            for band, meaning in enumerate(found):
                 packed = _pack_band(source, band, meaning.pixel)
                 if packed is None:
                     continue
-                entry = {"name": path.name, "band": band, "cls": path.parent.name, "offset": offset}
+                entry = {"name": path.name, "band": band + 1, "cls": path.parent.name, "offset": offset}
                 listing.append({**entry, "height": packed.shape[0], "width": packed.shape[1]})
                 codes.append(packed.reshape(-1))
                 offset += packed.size
@@ -85,7 +85,7 @@ def _pack_band(source: RasterSource, band: int, scale: PixelScale) -> npt.NDArra
     if values.dtype == np.uint8:
         # Eight bits: the top value is saturated, and steps are coarse enough to show in the logarithm.
         valid, data = valid & (values < 255), valid
-        dither = np.random.default_rng(band).uniform(-0.5, 0.5, values.shape)
+        dither = np.random.default_rng(band + 1).uniform(-0.5, 0.5, values.shape)
         values = np.maximum(values + dither, 0.5).astype(np.float32)
         scale = PixelScale(Scale.AMPLITUDE) if scale.scale is Scale.DN else scale
     db = fill_invalid(to_db(values, scale), data)

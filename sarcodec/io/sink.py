@@ -102,7 +102,7 @@ class RasterSink:
         Parameters
         ----------
         band : int
-            Counted from 1.
+            Counted from 0.
         array : ndarray, shape (window.height, window.width), dtype `meta.dtype`
             Stored values, before any scale and offset.
         window : Window
@@ -123,7 +123,7 @@ class RasterSink:
             )
         where = GdalWindow(window.col, window.row, window.width, window.height)
         with self._lock, gdal.writing(), self._failing():
-            self._dataset.write(array, band, window=where)
+            self._dataset.write(array, band + 1, window=where)
 
     def write_mask(self, valid: np.ndarray[Any, np.dtype[np.bool_]], window: Window) -> None:
         """Write a part of the mask band, True where a pixel is valid; the file gets one with the first part.

@@ -55,9 +55,9 @@ class RasterSource:
     """What of the file is not carried (pages, overviews, ...), a sentence each."""
 
     numbers: tuple[int, ...]
-    """The file's numbers of the bands that are read."""
+    """The file's numbers, from 1, of the bands that are read."""
     without_nodata: tuple[int, ...]
-    """Bands that are read, counted from 1, which declare no nodata while others do."""
+    """Bands that are read, counted from 0, which declare no nodata while others do."""
     has_mask: bool
     """Whether a mask band of the file says which pixels are valid, or an alpha band that is left out."""
 
@@ -77,11 +77,12 @@ class RasterSource:
                 self.numbers = _chosen(bands, self._dataset.count)
                 _check_kind(self._dataset, self.name, self.numbers)
                 whole = describe(self._dataset, self.numbers)
-                self._alpha = alpha_band(whole)
+                alpha = alpha_band(whole)
+                self._alpha = None if alpha is None else alpha + 1
                 values = [self._dataset.nodatavals[number - 1] for number in self.numbers]
                 self.without_nodata = tuple(
                     n
-                    for n, v in enumerate(values, 1)
+                    for n, v in enumerate(values)
                     if v is None and any(other is not None for other in values)
                 )
                 self.meta = whole.selected(self.numbers)
@@ -102,7 +103,7 @@ class RasterSource:
         Parameters
         ----------
         band : int
-            Counted from 1.
+            Counted from 0.
         window : Window
             Within the raster.
 
@@ -125,7 +126,7 @@ class RasterSource:
         try:
             with self._lock, gdal.reading(), gdal.Complaints() as complaints:
                 where = GdalWindow(window.col, window.row, window.width, window.height)
-                number = self.numbers[band - 1]
+                number = self.numbers[band]
                 pixels: np.ndarray[Any, np.dtype[Any]] = self._dataset.read(number, window=where)
         except gdal.GdalErrors as error:
             raise self._damaged(band, window, gdal.reason(error)) from error
@@ -147,10 +148,10 @@ class RasterSource:
             with self._lock, gdal.reading(), gdal.Complaints() as complaints:
                 found = self._dataset.read_masks(self._mask_band() or 1, window=where)
         except gdal.GdalErrors as error:
-            raise self._damaged(0, window, gdal.reason(error)) from error
+            raise self._damaged(None, window, gdal.reason(error)) from error
         for text in complaints.texts:
             if _LOST_BLOCKS.search(text):
-                raise self._damaged(0, window, text)
+                raise self._damaged(None, window, text)
         if self._alpha is None and not np.isin(found, (0, 1, 255)).all():
             raise InputError(
                 f"{self.name}: the mask band has values between 0 and 255: a soft edge is not carried",
@@ -196,9 +197,9 @@ class RasterSource:
     ) -> None:
         self.close()
 
-    def _damaged(self, band: int, window: Window, reason: str) -> InputError:
-        """The error for a band, or for the mask band, which is 0."""
-        what = f"band {self.numbers[band - 1]}" if band else "the mask band"
+    def _damaged(self, band: int | None, window: Window, reason: str) -> InputError:
+        """The error for a band, or for the mask band, which is None."""
+        what = "the mask band" if band is None else f"band {self.numbers[band]}"
         return InputError(
             f"{self.name}: {what}, rows {window.row} to {window.bottom - 1} cannot be read: {reason}",
             hint="The file is truncated or damaged; fetch or make it again.",
@@ -214,8 +215,8 @@ class RasterSource:
 
 def check_window(meta: RasterMeta, band: int, window: Window) -> None:
     """Raise `UsageError` unless `band` and `window` are within the raster."""
-    if not 1 <= band <= meta.count:
-        raise UsageError(f"there is no band {band}", hint=f"Bands are counted from 1 to {meta.count}.")
+    if not 0 <= band < meta.count:
+        raise UsageError(f"there is no band {band}", hint=f"There are bands 0 to {meta.count - 1}.")
     if window.right > meta.width or window.bottom > meta.height:
         raise UsageError(
             f"the window ends at column {window.right}, row {window.bottom}",

@@ -76,7 +76,7 @@ def meanings(
     each = tuple(wanted) if len(wanted) == meta.count else (wanted[0] if wanted else None,) * meta.count
     found: list[Meaning] = []
     asked: list[tuple[int, Settled]] = []
-    for band, said in enumerate(each, start=1):
+    for band, said in enumerate(each):
         pixel = _stored(source, band)
         if band == alpha_band(meta):
             found.append(Meaning(PixelScale(Scale.DN), Basis.NAME, "alpha band, kept exactly"))
@@ -89,7 +89,7 @@ def meanings(
             verdict = settled(_clues(source, band, whole=whole), statistics, bits)
             guessed = verdict.basis is Basis.ASSUMED and verdict.counts
             if verdict.error or (guessed and (exactly or (matters and not verdict.harmless))):
-                asked.append((source.numbers[band - 1], verdict))
+                asked.append((source.numbers[band], verdict))
             scale = verdict.scale or Scale.POWER
             hint = verdict.hint if guessed else ""
             found.append(Meaning(PixelScale(scale, *pixel), verdict.basis, verdict.words, hint))
@@ -119,12 +119,12 @@ def _tell_guesses(source: Source, found: Sequence[Meaning]) -> None:
 
 def _stored(source: Source, band: int) -> tuple[float, float]:
     """GDAL's scale and offset of a band, if they are usable."""
-    part = source.meta.bands[band - 1]
+    part = source.meta.bands[band]
     if math.isfinite(part.scale) and math.isfinite(part.offset) and part.scale:
         return part.scale, part.offset
     log.warning(
         "band %d has a scale of %g and an offset of %g, which are not used",
-        source.numbers[band - 1],
+        source.numbers[band],
         part.scale,
         part.offset,
     )
@@ -133,7 +133,7 @@ def _stored(source: Source, band: int) -> tuple[float, float]:
 
 def _clues(source: Source, band: int, *, whole: bool) -> list[Clue]:
     """The clues of tags, unit and names, strongest kind first."""
-    meta, part = source.meta, source.meta.bands[band - 1]
+    meta, part = source.meta, source.meta.bands[band]
     own, common = part.tags.get("", {}), meta.tags.get("", {})
     described = clues.of_description(part.description)
     tagged = clues.of_tags(
@@ -161,7 +161,7 @@ def _clues(source: Source, band: int, *, whole: bool) -> list[Clue]:
 def _statistics(
     source: Source, band: int, pixel: tuple[float, float], grid: TileGrid, jobs: int, tick: Callable[[], None]
 ) -> Statistics:
-    """Statistics of all valid pixels of a band (from 1)."""
+    """Statistics of all valid pixels of a band (from 0)."""
     nodata = native_nodata(source.meta.nodata, np.dtype(source.meta.dtype))
     stored = PixelScale(Scale.DB, *pixel)
 

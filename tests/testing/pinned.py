@@ -248,11 +248,11 @@ def through_files(folder: Path) -> dict[str, Any]:
 
 
 def _write(sink: Any, band: int, array: Array, window: Any) -> None:
-    sink.write(band + 1, array, window)
+    sink.write(band, array, window)
 
 
 def _read(source: Any, band: int, window: Any) -> Array:
-    out: Array = source.read(band + 1, window)
+    out: Array = source.read(band, window)
     return out
 
 
