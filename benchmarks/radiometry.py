@@ -105,7 +105,7 @@ def gain_bytes(data: bytes) -> int:
         band[1 + number].size
         for row in range(reader.grid.rows)
         for col in range(reader.grid.cols)
-        for band in reader.segments(row, col)
+        for band in reader.record(row, col).segments
     )
 
 

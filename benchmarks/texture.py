@@ -88,7 +88,7 @@ def texture_bytes(data: bytes) -> int:
     number = reader.header.side_layer(LayerKind.TEXTURE)
     assert number is not None
     places = [(row, col) for row in range(reader.grid.rows) for col in range(reader.grid.cols)]
-    return sum(band[1 + number].size + 1 for place in places for band in reader.segments(*place))
+    return sum(band[1 + number].size + 1 for place in places for band in reader.record(*place).segments)
 
 
 def timed(item: Item, **options: Any) -> tuple[bytes, float]:

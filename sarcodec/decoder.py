@@ -130,12 +130,13 @@ class Decoder:
         """
         band, row, col = place
         window = latent_window(self.header.grid, row, col)
+        record = self.reader.record(row, col)
         layers: list[bytes] = []
         for number, layer in enumerate(self.header.layers):
             if layer.skippable or len(layers) == self.layers:
                 continue
             wanted = layer.kind == LayerKind.BASE or not self.base_only
-            layers.append(self.reader.layer_bytes(row, col, band, number) if wanted else b"")
+            layers.append(record.layer(band, number) if wanted else b"")
         layers += [b""] * (self.layers - len(layers))  # of a file that was cut to fewer layers
         size = (window.height, window.width)
         try:
@@ -172,7 +173,7 @@ class Decoder:
         """Class map of a tile, shape (height, width): 0 where valid; raises as :meth:`latents`."""
         band, row, col = place
         window, palette = self.header.grid.window(row, col), self._palettes[band]
-        packed = self.reader.mask_bytes(row, col, band)
+        packed = self.reader.record(row, col).mask(band)
         try:
             classes = mask.unpack(packed, (window.height, window.width), len(palette))
         except FormatError as error:

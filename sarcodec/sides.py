@@ -118,7 +118,7 @@ class SideLayers:
     ) -> T:
         assert layer is not None
         band, row, col = place
-        body = self.reader.layer_bytes(row, col, band, layer)
+        body = self.reader.record(row, col).layer(band, layer)
         try:
             return unpack(body, classes == 0)
         except FormatError as error:

@@ -206,7 +206,7 @@ def test_a_resealed_record_with_a_wrong_head_is_refused(record: bytes) -> None:
     with pytest.raises(FormatError, match="tile row 0, column 0"):
         reader.tile(0, 0)
     with pytest.raises(FormatError, match="tile row 0, column 0"):
-        reader.layer_bytes(0, 0, 0, 0)
+        reader.record(0, 0).layer(0, 0)
     assert reader.tile(0, 1) == TileRecord((BandRecord(b"", (b"", b"")),) * 2)
 
 
@@ -253,19 +253,64 @@ def test_one_layer_is_read_without_the_others() -> None:
     file = Watched(data)
     reader = Reader(file)
     file.spans.clear()
-    assert reader.layer_bytes(0, 0, 0, 0) == base
+    assert reader.record(0, 0).layer(0, 0) == base
     assert sum(size for _, size in file.spans) < 450
-    assert reader.layer_bytes(0, 0, 0, 1) == detail
-    assert reader.mask_bytes(0, 0, 0) == b""
+    assert reader.record(0, 0).layer(0, 1) == detail
+    assert reader.record(0, 0).mask(0) == b""
 
 
 def test_layers_and_masks_read_singly_equal_those_of_the_record() -> None:
     reader = Reader(io.BytesIO(SMALL))
-    for tile, record in enumerate(records()):
-        for number, band in enumerate(record.bands):
-            assert reader.mask_bytes(*divmod(tile, 2), number) == band.mask
-            for layer, body in enumerate(band.layers):
-                assert reader.layer_bytes(*divmod(tile, 2), number, layer) == body
+    for tile, whole in enumerate(records()):
+        record = reader.record(*divmod(tile, 2))
+        assert record.size == reader.tile_size(*divmod(tile, 2))
+        for number, band in enumerate(whole.bands):
+            assert record.mask(number) == band.mask
+            assert [record.layer(number, layer) for layer in range(len(band.layers))] == list(band.layers)
+
+
+def test_a_record_reads_its_head_once_and_proves_once_that_segments_are_empty() -> None:
+    empty = BandRecord(b"", (b"b" * 40, b""))
+    file = Watched(written(header(256, 256), [TileRecord((empty, empty))]))
+    record = Reader(file).record(0, 0)
+    file.spans.clear()
+    assert (record.mask(0), record.mask(1), record.layer(0, 1), record.layer(1, 1)) == (b"",) * 4
+    assert len(file.spans) == 1
+    assert record.layer(0, 0) == record.layer(1, 0) == b"b" * 40
+    assert len(file.spans) == 3
+
+
+def test_a_verified_segment_proves_that_others_are_empty() -> None:
+    file = Watched(written(header(256, 256, bands=1), [TileRecord((BandRecord(b"", (b"b" * 40, b"")),))]))
+    record = Reader(file).record(0, 0)
+    assert record.layer(0, 0) == b"b" * 40
+    file.spans.clear()
+    assert record.mask(0) == b""
+    assert not file.spans
+
+
+def test_an_empty_segment_beside_damage_alone_is_damaged_each_time_it_is_read() -> None:
+    data = bytearray(written(header(256, 256, bands=1), [TileRecord((BandRecord(b"", (b"b" * 40, b"")),))]))
+    data[-1] ^= 1
+    record = Reader(io.BytesIO(bytes(data))).record(0, 0)
+    for _ in range(2):
+        with pytest.raises(ChecksumError, match="tile row 0, column 0, band 1, layer 0"):
+            record.mask(0)
+
+
+def test_threads_share_a_record() -> None:
+    file = Watched(SMALL)
+    record = Reader(file).record(0, 0)
+    bands, (file.holder, file.mixed) = records()[0].bands, (None, False)
+    wanted = [(band.mask, *band.layers) for band in bands] * 50
+
+    def body(number: int) -> tuple[bytes, ...]:
+        band = number % len(bands)
+        return record.mask(band), *(record.layer(band, layer) for layer in range(2))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(body, range(len(wanted)))) == wanted
+    assert not file.mixed
 
 
 def test_threads_share_a_reader() -> None:
@@ -352,7 +397,7 @@ def test_a_mask_that_bands_share_is_stored_once() -> None:
         sizes[name] = len(data)
         reader = Reader(io.BytesIO(data))
         assert reader.tile(0, 0) == TileRecord(bands)
-        assert [reader.mask_bytes(0, 0, band) for band in range(3)] == [band.mask for band in bands]
+        assert [reader.record(0, 0).mask(band) for band in range(3)] == [band.mask for band in bands]
         for at in range(len(data)):
             harmed = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
             with pytest.raises(SarcError):
@@ -385,9 +430,11 @@ def test_a_tile_outside_the_grid_is_a_usage_error(row: int, col: int) -> None:
 def test_a_layer_or_band_that_is_not_there_is_a_usage_error() -> None:
     reader = Reader(io.BytesIO(SMALL))
     with pytest.raises(UsageError, match="layer 2"):
-        reader.layer_bytes(0, 0, 0, 2)
+        reader.record(0, 0).layer(0, 2)
+    with pytest.raises(UsageError, match="layer -1"):
+        reader.record(0, 0).layer(0, -1)
     with pytest.raises(UsageError, match="band 2"):
-        reader.mask_bytes(0, 0, 2)
+        reader.record(0, 0).mask(2)
 
 
 def test_a_huge_claimed_raster_takes_no_memory_before_it_is_refused() -> None:

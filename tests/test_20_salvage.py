@@ -66,7 +66,7 @@ def test_a_damaged_segment_does_not_stop_the_walk_while_another_proves_the_lengt
     reader = Reader(io.BytesIO(bytes(data)), salvage=True)
     with pytest.raises(ChecksumError, match="tile row 0, column 0, band 2, layer 1"):
         reader.tile(0, 0)
-    assert reader.layer_bytes(0, 0, 0, 0) == records()[0].bands[0].layers[0]
+    assert reader.record(0, 0).layer(0, 0) == records()[0].bands[0].layers[0]
     assert [reader.tile(*divmod(tile, 2)) for tile in (1, 2, 3)] == records()[1:]
 
 
@@ -120,4 +120,4 @@ def test_lengths_that_call_a_full_segment_empty_are_found_out() -> None:
     data[at : at + 7] = bytes([0, 0, 0, 0, 0, 24, 0])
     reader = Reader(io.BytesIO(bytes(data)))
     with pytest.raises(ChecksumError, match="tile row 0, column 0"):
-        reader.layer_bytes(0, 0, 0, 0)
+        reader.record(0, 0).layer(0, 0)

@@ -102,7 +102,7 @@ def test_layers_that_are_not_there_are_a_usage_error(layers: int) -> None:
 def test_damage_is_not_copied() -> None:
     data = coded()
     reader = Reader(io.BytesIO(data))
-    segment = reader.segments(1, 0)[0][1]
+    segment = reader.record(1, 0).segments[0][1]
     at = reader._span(1, 0)[0] + segment.start + segment.size - 1
     with pytest.raises(ChecksumError, match="tile row 1, column 0"):
         cut(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :], 1)

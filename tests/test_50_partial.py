@@ -45,7 +45,7 @@ def opened(data: bytes, **options: Any) -> SarcDataset:
 def damaged(data: bytes, row: int, col: int, band: int = 0, segment: int = 1) -> bytes:
     """One bit of a segment's body (0 the mask, 1.. layers) is another one."""
     reader = Reader(io.BytesIO(data))
-    found = reader.segments(row, col)[band][segment]
+    found = reader.record(row, col).segments[band][segment]
     assert found.size
     at = reader._span(row, col)[0] + found.start + found.size - 1
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]

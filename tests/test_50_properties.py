@@ -198,7 +198,7 @@ def test_metadata_pass_through_any_number_of_generations(
             for band in range(count):
                 if new.bands[band].palette != old.bands[band].palette:
                     continue
-                assert b.decoder.reader.mask_bytes(0, 0, band) == a.decoder.reader.mask_bytes(0, 0, band)
+                assert b.decoder.reader.record(0, 0).mask(band) == a.decoder.reader.record(0, 0).mask(band)
             again = b.read()
     data = raster.data
     assert np.array_equal(again.view(raster.bits.dtype)[~data], raster.bits[~data])

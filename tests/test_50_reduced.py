@@ -157,7 +157,7 @@ def test_damage_is_named_and_takes_no_more_than_its_reach(decibels: tuple[Array,
     _, data = decibels
     reader = Reader(io.BytesIO(data))
     bad = bytearray(data)
-    (band,) = reader.segments(0, 2)
+    (band,) = reader.record(0, 2).segments
     bad[reader._span(0, 2)[0] + band[1].start + band[1].size // 2] ^= 1
     with open_bytes(bytes(bad), TOY) as coded, pytest.raises(ChecksumError, match="column 2"):
         coded.read(1, reduce=4)

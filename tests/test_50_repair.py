@@ -40,7 +40,7 @@ def test_all_checksums_and_digests_of_a_file_are_put_right_again(path: Path, toy
 def test_every_segment_of_a_file_is_found() -> None:
     whole = (GOLDEN / "two_bands.sarc").read_bytes()
     reader = Reader(io.BytesIO(whole))
-    sizes = [segment.size for band in reader.segments(0, 0) for segment in band if segment.size]
+    sizes = [segment.size for band in reader.record(0, 0).segments for segment in band if segment.size]
     assert [place.segment.size for place in repair.segments(whole)] == sizes
     assert len(sizes) > 2
 

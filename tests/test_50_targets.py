@@ -71,7 +71,7 @@ def target_lists(data: bytes) -> dict[tuple[int, int], TargetList]:
         assert decoder.sides.target_layer is not None
         return {
             (row, col): targetlist.unpack(
-                decoder.reader.layer_bytes(row, col, 0, decoder.sides.target_layer),
+                decoder.reader.record(row, col).layer(0, decoder.sides.target_layer),
                 decoder.classes((0, row, col)) == 0,
             )
             for row in range(tiles.rows)
@@ -223,7 +223,7 @@ def test_gains_without_the_targets_they_were_measured_with_are_refused() -> None
 def damaged(data: bytes, row: int, col: int) -> bytes:
     """One bit of a list of targets is another one."""
     reader = Reader(io.BytesIO(data))
-    found = reader.segments(row, col)[0][3]
+    found = reader.record(row, col).segments[0][3]
     at = reader._span(row, col)[0] + found.start + found.size - 1
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
@@ -287,7 +287,7 @@ def test_commands_store_raise_and_show_targets(tmp_path: Path, capsys: pytest.Ca
     assert facts["targets"] and (layer["kind"], layer["channels"]) == ("bright-targets", 0)
     assert layer["bpp"] == pytest.approx(8 * layer["bytes"] / scene.size)
     reader = Reader(io.BytesIO(Path(target).read_bytes()))
-    lists = sum(reader.segments(row, col)[0][3].size > 0 for row in range(2) for col in range(3))
+    lists = sum(reader.record(row, col).segments[0][3].size > 0 for row in range(2) for col in range(3))
     assert told["targets_bpp"] == pytest.approx(8 * (layer["bytes"] + 4 * lists) / scene.size)
     assert main(["info", target]) == 0
     assert "bright-targets, " in capsys.readouterr().out

@@ -64,7 +64,7 @@ def layer_bits(data: bytes) -> int:
     number = reader.header.side_layer(LayerKind.TEXTURE)
     assert number is not None
     places = [(row, col) for row in range(reader.grid.rows) for col in range(reader.grid.cols)]
-    return 8 * sum(band[1 + number].size + 1 for place in places for band in reader.segments(*place))
+    return 8 * sum(band[1 + number].size + 1 for place in places for band in reader.record(*place).segments)
 
 
 @pytest.mark.parametrize(("looks", "bpp"), [(4.4, 0.1), (4.4, 0.8), (1.0, 0.2), (10.0, 0.4)])
@@ -103,9 +103,9 @@ def test_a_texture_beside_gains_changes_neither() -> None:
     gains = coded(bordered(), nodata=0, radiometry=True, texture=False)
     assert np.array_equal(decode_bytes(both, TOY, unbiased=True), decode_bytes(gains, TOY, unbiased=True))
     reader, alone = Reader(io.BytesIO(both)), Reader(io.BytesIO(textured()))
-    assert reader.layer_bytes(1, 1, 0, 3) != b""
+    assert reader.record(1, 1).layer(0, 3) != b""
     # Seeds differ with the headers, and so does what noise is seen to do, but not what is measured.
-    assert reader.layer_bytes(1, 1, 0, 3)[4:] == alone.layer_bytes(1, 1, 0, 2)[4:]
+    assert reader.record(1, 1).layer(0, 3)[4:] == alone.record(1, 1).layer(0, 2)[4:]
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_nothing_missing_and_no_data_take_no_byte() -> None:
     assert np.isnan(decode_bytes(empty, TOY, texture="speckle")).all()
     assert np.array_equal(decode_bytes(flat, TOY, texture="speckle"), decode_bytes(flat, TOY))
     reader = Reader(io.BytesIO(empty))
-    assert all(reader.layer_bytes(row, col, 0, 2) == b"" for row in (0, 1) for col in (0, 1))
+    assert all(reader.record(row, col).layer(0, 2) == b"" for row in (0, 1) for col in (0, 1))
     db = np.linspace(-20, 0, 64 * 64, dtype=np.float32).reshape(64, 64)
     assert texturing.measure(db, db, np.ones(db.shape, bool), lambda _: db) is None
 
@@ -267,7 +267,7 @@ def test_small_rasters_have_textures_too(shape: tuple[int, int]) -> None:
 def test_a_damaged_texture_costs_its_tile_and_only_where_it_is_asked_for() -> None:
     whole = textured()
     reader = Reader(io.BytesIO(whole))
-    found = reader.segments(1, 1)[0][3]
+    found = reader.record(1, 1).segments[0][3]
     at = reader._span(1, 1)[0] + found.start + found.size - 1
     data = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
     assert np.array_equal(decode_bytes(data, TOY), decode_bytes(whole, TOY))

@@ -87,7 +87,7 @@ def gain_grids(data: bytes) -> list[GainGrid]:
         assert decoder.sides.gain_layer is not None
         return [
             gaingrid.unpack(
-                decoder.reader.layer_bytes(row, col, 0, decoder.sides.gain_layer),
+                decoder.reader.record(row, col).layer(0, decoder.sides.gain_layer),
                 decoder.classes((0, row, col)) == 0,
             )
             for row in range(tiles.rows)
@@ -183,7 +183,7 @@ def test_a_raster_without_data_has_gains_of_no_bytes() -> None:
     data = coded(np.full((300, 300), np.nan, np.float32))
     assert np.isnan(decode_bytes(data, TOY, unbiased=True)).all()
     reader = Reader(io.BytesIO(data))
-    assert all(reader.layer_bytes(row, col, 0, 2) == b"" for row in (0, 1) for col in (0, 1))
+    assert all(reader.record(row, col).layer(0, 2) == b"" for row in (0, 1) for col in (0, 1))
 
 
 @pytest.mark.parametrize("kind", ["uint8", "int16", "uint16", "float32", "float64"])
@@ -200,7 +200,7 @@ def test_unbiased_pixels_are_valid_ones(kind: str) -> None:
 def damaged(data: bytes, row: int, col: int) -> bytes:
     """One bit of a gain grid is another one."""
     reader = Reader(io.BytesIO(data))
-    found = reader.segments(row, col)[0][3]
+    found = reader.record(row, col).segments[0][3]
     at = reader._span(row, col)[0] + found.start + found.size - 1
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 

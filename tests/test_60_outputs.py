@@ -330,7 +330,7 @@ def hurt(here: Path) -> str:
     assert main(["encode", "hurt.tif", "-q", "10", "--quiet", *OPTIONS]) == 0
     data = bytearray(Path("hurt.sarc").read_bytes())
     reader = Reader(io.BytesIO(bytes(data)))
-    segment = reader.segments(1, 0)[0][1]
+    segment = reader.record(1, 0).segments[0][1]
     data[reader._span(1, 0)[0] + segment.start + segment.size - 1] ^= 1
     Path("hurt.sarc").write_bytes(data)
     return "hurt.sarc"

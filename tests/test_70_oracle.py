@@ -309,7 +309,7 @@ def test_every_layer_of_the_two_tile_scene_carries_symbols(model: Both) -> None:
     reader = Reader(io.BytesIO(encoded(two_bands_of_power_in_two_tiles, model.path)))
     assert (reader.grid.rows, reader.grid.cols) == (1, 2)
     for layer in range(len(model.oracle.layers)):  # a narrow tile may do without the last ones
-        assert any(reader.layer_bytes(0, col, 0, layer) for col in (0, 1)), layer
+        assert any(reader.record(0, col).layer(0, layer) for col in (0, 1)), layer
 
 
 @pytest.mark.parametrize("part", ["header", "mask", "digest", "stream", "index"])
@@ -317,7 +317,7 @@ def test_a_flipped_bit_is_refused_by_the_specified_decoder(model: Both, part: st
     data = bytearray(encoded(digital_numbers_with_a_hole, model.path))
     reader = Reader(io.BytesIO(bytes(data)))
     start = 18 + struct.unpack_from("<I", data, 10)[0]
-    mask, base = reader.segments(0, 0)[0][:2]
+    mask, base = reader.record(0, 0).segments[0][:2]
     places = {
         "header": 25,
         "mask": start + mask.start + 5,

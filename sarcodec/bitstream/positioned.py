@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from sarcodec.errors import FormatError, InputError, UsageError
@@ -91,6 +92,15 @@ class PositionedFile:
                 f"the file was written to while it was open: it had {self._stamp[0]} bytes and has {now[0]}",
                 hint="Open it again once it is complete.",
             )
+
+    @contextmanager
+    def blaming(self) -> Iterator[None]:
+        """Raise what :meth:`check_unchanged` raises in place of a `FormatError` that it explains."""
+        try:
+            yield
+        except FormatError:
+            self.check_unchanged()
+            raise
 
     def _parts(self, at: int, count: int) -> list[bytes]:
         """What can be had of `count` bytes, in pieces."""

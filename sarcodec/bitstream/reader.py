@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from typing import BinaryIO
 
@@ -14,8 +12,9 @@ from sarcodec.bitstream import layout
 from sarcodec.bitstream.header import Header, crc_in, header_size
 from sarcodec.bitstream.index import CUT, index_size, unpack_index
 from sarcodec.bitstream.positioned import PositionedFile
+from sarcodec.bitstream.record import Record, stored
 from sarcodec.bitstream.salvage import Span, walk
-from sarcodec.bitstream.tile import Segment, TileRecord, head_limit, tile_floor, unpack_head, unpack_tile
+from sarcodec.bitstream.tile import TileRecord, head_limit, tile_floor, unpack_head, unpack_tile
 from sarcodec.errors import ChecksumError, FormatError, UsageError
 from sarcodec.types import TileGrid
 
@@ -140,11 +139,11 @@ class Reader:
             return None
         start, end = self.parts[kind]
         data = self.file.read(start, end - start)
-        (stored,), body = layout.CRC.unpack(data[: layout.CRC.size]), data[layout.CRC.size :]
+        (expected,), body = layout.CRC.unpack(data[: layout.CRC.size]), data[layout.CRC.size :]
         computed = google_crc32c.value(layout.PART_KEY.pack(self._header_crc, kind) + body)
-        if stored != computed:
+        if expected != computed:
             raise ChecksumError(
-                f"part {kind}: stored CRC {stored:08x}, computed {computed:08x}",
+                f"part {kind}: stored CRC {expected:08x}, computed {computed:08x}",
                 hint="The part is damaged; the pixels do not depend on it.",
             )
         return body
@@ -163,67 +162,32 @@ class Reader:
             The record is damaged; the message names the tile. `ChecksumError` where a CRC differs.
         """
         start, end = self._span(row, col)
-        with self._blaming():
-            data = self._part(row, col, start, end)
-            return unpack_tile(data, self.header, self._header_crc, self._number(row, col), where(row, col))
-
-    def segments(self, row: int, col: int) -> list[list[Segment]]:
-        """The tile's segments, [band][0 mask, 1.. layers], read from the start of its record alone."""
-        start, end = self._span(row, col)
-        head = self._part(row, col, start, min(end, start + head_limit(self.header)))
         name = where(row, col)
-        with self._blaming():
+        with self.file.blaming():
+            data = stored(self.file, start, end, name)
+            return unpack_tile(data, self.header, self._header_crc, self._number(row, col), name)
+
+    def record(self, row: int, col: int) -> Record:
+        """The record of a tile, of which only the start is read; its segments are read one by one.
+
+        Raises
+        ------
+        FormatError
+            The start is damaged; the message names the tile.
+        """
+        start, end = self._span(row, col)
+        name = where(row, col)
+        head = stored(self.file, start, min(end, start + head_limit(self.header)), name)
+        with self.file.blaming():
             found, size = unpack_head(head, self.header, self._header_crc, self._number(row, col), name)
             if size != end - start:
                 raise FormatError(f"{name}: segments make {size} bytes, the index says {end - start}")
-        return found
+        return Record(self.file, start, size, found, name)
 
     def layer_size(self, layer: int) -> int:
         """Bytes of one layer (counted from 0) in all tiles and bands, checksums included."""
         places = ((row, col) for row in range(self.grid.rows) for col in range(self.grid.cols))
-        return sum(band[1 + layer].size for at in places for band in self.segments(*at))
-
-    def layer_bytes(self, row: int, col: int, band: int, layer: int) -> bytes:
-        """Verified body of one layer (both counted from 0) without reading the others; b"" where empty."""
-        if not 0 <= layer < len(self.header.layers):
-            raise UsageError(f"layer {layer} is not one of 0..{len(self.header.layers) - 1}")
-        return self._body(row, col, band, 1 + layer)
-
-    def mask_bytes(self, row: int, col: int, band: int) -> bytes:
-        """Verified body of the mask of one band (counted from 0); b"" where every pixel is valid."""
-        return self._body(row, col, band, 0)
-
-    def _body(self, row: int, col: int, band: int, number: int) -> bytes:
-        if not 0 <= band < len(self.header.bands):
-            raise UsageError(f"band {band} is not one of 0..{len(self.header.bands) - 1}")
-        found = self.segments(row, col)
-        wanted = found[band][number]
-        if wanted.size:
-            return self._verified(row, col, wanted)
-        # An empty segment has no checksum; that it is empty stands in the lengths, which any other covers.
-        failed = []
-        for proof in (s for part in (found[band], *found) for s in part if s.size):
-            try:
-                self._verified(row, col, proof)
-            except FormatError as error:
-                failed.append(error)
-            else:
-                return b""
-        if failed:
-            raise failed[0]
-        return b""
-
-    def _verified(self, row: int, col: int, segment: Segment) -> bytes:
-        at = self._span(row, col)[0] + segment.start
-        with self._blaming():
-            return segment.body(self._part(row, col, at, at + segment.size), where(row, col))
-
-    def _part(self, row: int, col: int, start: int, end: int) -> bytes:
-        if end > self.size:
-            raise FormatError(
-                f"{where(row, col)}: {end - self.size} bytes are missing at the end of the file"
-            )
-        return self.file.read(start, end - start)
+        return sum(band[1 + layer].size for at in places for band in self.record(*at).segments)
 
     def _span(self, row: int, col: int) -> Span:
         span = self._spans[self._number(row, col)]
@@ -238,15 +202,6 @@ class Reader:
                 f"tile row {row}, column {col} is outside a grid of {self.grid.rows} x {self.grid.cols}"
             )
         return row * self.grid.cols + col
-
-    @contextmanager
-    def _blaming(self) -> Iterator[None]:
-        """Call damage in a file that was written to since it was opened what it is."""
-        try:
-            yield
-        except FormatError:
-            self.file.check_unchanged()
-            raise
 
 
 def where(row: int, col: int) -> str:

@@ -98,7 +98,7 @@ def _sizes(reader: Reader, limits: Limits) -> dict[str, Any]:
     heads = [CRC.size + LAYER_HEAD.size * (layer.kind not in measured) for layer in header.layers]
     for row in range(reader.grid.rows):
         for col in range(reader.grid.cols):
-            for band, (mask, *rest) in enumerate(reader.segments(row, col)):
+            for band, (mask, *rest) in enumerate(reader.record(row, col).segments):
                 if mask.size and mask.band == band:  # else it is that of a band before
                     masks += mask.size - CRC.size
                 for number, segment in enumerate(rest):

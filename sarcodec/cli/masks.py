@@ -60,7 +60,7 @@ def _counts(reader: Reader, band: int, classes: int) -> list[int]:
         for col in range(reader.grid.cols):
             window = reader.grid.window(row, col)
             try:
-                packed = reader.mask_bytes(row, col, band)
+                packed = reader.record(row, col).mask(band)
                 if not packed:
                     total[0] += window.height * window.width
                     continue

@@ -51,16 +51,15 @@ def file(data: bytes) -> None:
     for tile in range(min(MOST_TILES, reader.grid.count)):
         row, col = divmod(tile, reader.grid.cols)
         try:
-            record = reader.tile(row, col)
+            whole, record = reader.tile(row, col), reader.record(row, col)
             bodies = [
-                [reader.layer_bytes(row, col, band, layer) for layer in range(len(here))]
-                for band, here in enumerate(layers)
+                [record.layer(band, layer) for layer in range(len(here))] for band, here in enumerate(layers)
             ]
-            masks = [reader.mask_bytes(row, col, band) for band in range(len(layers))]
+            masks = [record.mask(band) for band in range(len(layers))]
         except FormatError:
             continue
-        assert [list(band.layers) for band in record.bands] == bodies
-        assert [band.mask for band in record.bands] == masks
+        assert [list(band.layers) for band in whole.bands] == bodies
+        assert [band.mask for band in whole.bands] == masks
 
 
 def metadata(data: bytes) -> None:

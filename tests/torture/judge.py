@@ -200,7 +200,7 @@ def _same_latents(subject: Subject, coded: SarcDataset) -> None:
         for layer, start in enumerate(np.cumsum((0, *layers[:-1])).tolist()):
             if layer not in read:
                 continue
-            stored = decoder.reader.layer_bytes(row, col, band, layer)[:4]
+            stored = decoder.reader.record(row, col).layer(band, layer)[:4]
             part = slice(start, start + layers[layer])
             promised = len(stored) == 4 and stored == _digest(subject, place, layer)
             if promised and got[part].tobytes() != wanted[part].tobytes():
@@ -210,5 +210,5 @@ def _same_latents(subject: Subject, coded: SarcDataset) -> None:
 def _digest(subject: Subject, place: Place, layer: int) -> bytes:
     """The digest that the whole file has for a layer, none where the layer is empty."""
     reader = Reader(io.BytesIO(subject.data))
-    body = reader.layer_bytes(place[1], place[2], place[0], layer)
+    body = reader.record(place[1], place[2]).layer(place[0], layer)
     return body[: struct.calcsize("<I")]
