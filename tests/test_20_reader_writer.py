@@ -370,6 +370,18 @@ def test_writer_never_seeks() -> None:
     assert sizes == [Reader(io.BytesIO(SMALL)).tile_size(*divmod(tile, 2)) for tile in range(4)]
 
 
+def test_writer_knows_the_sizes_of_layers_that_a_reader_finds() -> None:
+    out = io.BytesIO()
+    writer = Writer(out, header())
+    assert writer.layer_sizes == [0, 0]
+    for record in records():
+        writer.add_tile(record)
+    writer.finish()
+    reader = Reader(out)
+    assert writer.layer_sizes == [reader.layer_size(layer) for layer in (0, 1)]
+    assert min(writer.layer_sizes) > 0
+
+
 def test_writer_wants_as_many_tiles_as_the_grid_has() -> None:
     writer = Writer(io.BytesIO(), header())
     for record in records()[:3]:

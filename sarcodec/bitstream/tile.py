@@ -68,6 +68,11 @@ class Segment:
         return body
 
 
+def stored_size(body: bytes) -> int:
+    """Bytes of a segment: checksum and body, or 0 for an empty body."""
+    return layout.CRC.size + len(body) if body else 0
+
+
 def pack_tile(record: TileRecord, header: Header, header_crc: int, tile: int) -> bytes:
     """The record of tile number `tile`; `FormatError` where it does not fit the header."""
     if len(record.bands) != len(header.bands):
@@ -88,7 +93,7 @@ def pack_tile(record: TileRecord, header: Header, header_crc: int, tile: int) ->
             if index == 0 and part and part == before:
                 head += layout.pack_uv(layout.MASK_BEFORE)
                 continue
-            head += layout.pack_uv(len(part) + layout.CRC.size if part else 0)
+            head += layout.pack_uv(stored_size(part))
             segments += [(number, index, part)] if part else []
         before = band.mask
     out, seal = bytearray(head), google_crc32c.value(bytes(head))

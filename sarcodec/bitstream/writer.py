@@ -10,7 +10,7 @@ from sarcodec import limits as lim
 from sarcodec.bitstream import layout
 from sarcodec.bitstream.header import Header, crc_in
 from sarcodec.bitstream.index import pack_index
-from sarcodec.bitstream.tile import TileRecord, pack_tile
+from sarcodec.bitstream.tile import TileRecord, pack_tile, stored_size
 from sarcodec.errors import UsageError
 
 
@@ -25,11 +25,15 @@ class Writer:
         Checked before anything is written.
     """
 
+    layer_sizes: list[int]
+    """Bytes of each layer in all tiles and bands so far, checksums included; as :meth:`Reader.layer_size`."""
+
     def __init__(self, file: BinaryIO, header: Header, *, limits: lim.Limits = lim.DEFAULT) -> None:
         data = header.to_bytes(limits=limits)
         self._header_crc = crc_in(data)
         self.header = header
         self._file = file
+        self.layer_sizes = [0] * len(header.layers)
         self._lengths: list[int] = []
         self._parts: list[tuple[int, int]] = []
         self._finished = False
@@ -56,6 +60,9 @@ class Writer:
         data = pack_tile(record, self.header, self._header_crc, tile)
         self._write(data)
         self._lengths.append(len(data))
+        for band in record.bands:
+            for number, body in enumerate(band.layers):
+                self.layer_sizes[number] += stored_size(body)
         return len(data)
 
     def add_part(self, kind: int, body: bytes) -> None:
