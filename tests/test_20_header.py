@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 import struct
 from dataclasses import replace
 from typing import Any
@@ -18,7 +19,7 @@ from sarcodec.bitstream.header import Band, Header, Layer, ModelRef, header_size
 from sarcodec.bitstream.layout import LayerKind, Meaning
 from sarcodec.errors import ChecksumError, FormatError, LimitError, SarcError, UnsupportedError
 from sarcodec.limits import Limits
-from sarcodec.types import Basis, PixelScale, Quantity, Scale
+from sarcodec.types import Basis, PixelScale, Quantity, Scale, TileGrid
 
 MODEL = ModelRef("s1-v1", bytes(range(4)), bytes(range(4, 8)))
 BASE = Layer(LayerKind.BASE, 16)
@@ -74,6 +75,17 @@ def test_a_float_header_with_a_model_and_geo_stays_near_100_bytes() -> None:
     model = replace(MODEL, id="s1grd-v1")
     header = simple(dtype="float32", height=512, scale=Scale.POWER, bands=(band,), geo=bytes(22), model=model)
     assert len(header.to_bytes()) <= 106
+
+
+def test_the_grid_of_a_header_is_made_once_and_is_no_part_of_its_value() -> None:
+    header, fresh = simple(), simple()
+    grid = header.grid
+    assert header.grid is grid == TileGrid(512, 300, 512)
+    assert header == fresh and hash(header) == hash(fresh) and repr(header) == repr(fresh)
+    assert dataclasses.asdict(header) == dataclasses.asdict(fresh)
+    assert replace(header, width=1500).grid.cols == 3
+    back = pickle.loads(pickle.dumps(header))
+    assert back == fresh and back.grid == grid
 
 
 def test_offset_and_unit_are_those_that_the_file_keeps() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import google_crc32c
 
@@ -51,7 +52,7 @@ class Header:
     basis: Basis = Basis.UNRECORDED
     """How `scale` is known."""
 
-    @property
+    @cached_property
     def grid(self) -> TileGrid:
         """The tiles of each band."""
         return TileGrid(self.width, self.height, self.tile_side)
