@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import google_crc32c
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,9 +18,10 @@ from hypothesis import strategies as st
 from sarcodec.bitstream import mask
 from sarcodec.bitstream.header import Band, Header, Layer, ModelRef
 from sarcodec.bitstream.index import pack_index
+from sarcodec.bitstream.layer_body import LayerBody
 from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.reader import Reader, read_header
-from sarcodec.bitstream.tile import BandRecord, TileRecord, pack_layer, symbols_digest, unpack_layer
+from sarcodec.bitstream.tile import BandRecord, TileRecord
 from sarcodec.bitstream.writer import Writer
 from sarcodec.cli import info
 from sarcodec.errors import (
@@ -455,22 +455,6 @@ def test_a_huge_claimed_raster_takes_no_memory_before_it_is_refused() -> None:
         Reader(io.BytesIO(huge.to_bytes() + struct.pack("<II4s", 0, 0, b"SARC")))
 
 
-def test_digest_of_symbols_is_that_of_their_little_endian_bytes() -> None:
-    symbols = np.array([[[1, -2], [300, 0]]], ">i2").astype(np.int16)
-    assert symbols_digest(symbols) == google_crc32c.value(bytes.fromhex("0100feff2c010000"))
-    assert symbols_digest(symbols.transpose(0, 2, 1)) == google_crc32c.value(
-        bytes.fromhex("01002c01feff0000")
-    )
-
-
-def test_layer_bodies_carry_a_digest_in_front() -> None:
-    body = pack_layer(0x01020304, b"8 bytes.")
-    assert body == b"\x04\x03\x02\x018 bytes."
-    assert unpack_layer(body) == (0x01020304, b"8 bytes.")
-    with pytest.raises(FormatError):
-        unpack_layer(body[:-1])
-
-
 # Rows of 256 whose first 2, 3 and 3 pixels are invalid: changes at 2 256 259 512 515.
 # The deflated bytes are one stored block, which no version of zlib can change.
 BORDER = bytes.fromhex("02 02 01 00 05 01 06 00 f9 ff 04 02 00 80 04 00")
@@ -481,7 +465,7 @@ def example() -> bytes:
     band = Band(offset=17.25, unit=4.0, level=1234, vmin=3, vmax=6000, palette=(0,))
     model = ModelRef("toy", bytes.fromhex("a0a1a2a3"), bytes.fromhex("b0b1b2b3"))
     head = Header(300, 3, "uint16", Scale.DN, (band,), LAYERS, model, Quantity.DN, tile_side=256)
-    base = pack_layer(0x44332211, bytes(range(0x10, 0x18)))
+    base = LayerBody(bytes.fromhex("11223344"), bytes(range(0x10, 0x18))).to_bytes()
     full, empty = BandRecord(BORDER, (base, b"")), BandRecord(b"\x01\x01", (b"", b""))
     return written(head, [TileRecord((full,)), TileRecord((empty,))])
 
@@ -508,7 +492,9 @@ def test_the_worked_example_reads_as_its_text_says() -> None:
     border = mask.unpack(left.mask, (3, 256), 1)
     assert [row.nonzero()[0].tolist() for row in border] == [[0, 1], [0, 1, 2], [0, 1, 2]]
     assert mask.unpack(right.mask, (3, 44), 1).all()
-    assert unpack_layer(left.layers[0]) == (0x44332211, bytes(range(0x10, 0x18)))
+    assert LayerBody.from_bytes(left.layers[0]) == LayerBody(
+        bytes.fromhex("11223344"), bytes(range(0x10, 0x18))
+    )
     assert (left.layers[1], *right.layers) == (b"", b"", b"")
 
 

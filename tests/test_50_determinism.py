@@ -18,8 +18,9 @@ import torch
 from conftest import GOLDEN, TOY
 from sarcodec import encoder
 from sarcodec.api import decode_array, encode_array
+from sarcodec.bitstream import layer_body
 from sarcodec.errors import ChecksumError, FormatError
-from sarcodec.model import modelfile, walk
+from sarcodec.model import modelfile
 from sarcodec.model.integer import ACTIVATION_MAX, SHIFT, IntConv2d
 from sarcodec.model.integer_bytes import in_bytes
 from sarcodec.model.modelfile import Model
@@ -202,15 +203,15 @@ def test_a_decoder_that_computes_otherwise_stops_instead_of_giving_wrong_pixels(
 
 def test_only_the_digest_sees_a_mean_that_is_off_by_a_sixteenth(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = dn((200, 170), 1)
-    stored = walk.digest
-    monkeypatch.setattr(walk, "digest", lambda _parts: b"same")
+    stored = layer_body.latents_digest
+    monkeypatch.setattr(layer_body, "latents_digest", lambda *_: b"same")
     blind = encode_array(scene, quality=95, model=TOY, jobs=1)
     right = decode_array(blind, model=TOY, jobs=1)
     with monkeypatch.context() as other:
         use(other, weight())
         wrong = decode_array(blind, model=TOY, jobs=1)
     assert 0 < np.abs(wrong.astype(int) - right).max() < 1000
-    monkeypatch.setattr(walk, "digest", stored)
+    monkeypatch.setattr(layer_body, "latents_digest", stored)
     data = encode_array(scene, quality=95, model=TOY, jobs=1)
     use(monkeypatch, weight())
     with pytest.raises(ChecksumError, match="the latents of layer 1 are not those the encoder had"):

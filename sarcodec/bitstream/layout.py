@@ -42,9 +42,7 @@ DIGEST_BYTES = 4
 SEGMENT_KEY = struct.Struct("<IIIHB")
 """Header CRC, CRC of the record's lengths, tile, band, segment number: prefixed to a body for its CRC."""
 LAYER_HEAD = struct.Struct("<I")
-"""Digest of the decoded symbols, before the entropy-coded bytes of a layer."""
-STREAM_BYTES = 8
-"""Shortest entropy-coded stream."""
+"""Digest of the decoded integers, the first field in the body of a layer of latents."""
 QUALITY_OFFSET = struct.Struct("<b")
 
 TILE_UNIT = 256  # tile sides are multiples of it: 16 x 16 latents

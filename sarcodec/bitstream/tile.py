@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import google_crc32c
-import numpy as np
-import numpy.typing as npt
 
 from sarcodec.bitstream import layout
 from sarcodec.bitstream.cursor import Cursor
@@ -162,23 +160,3 @@ def unpack_tile(data: bytes, header: Header, header_crc: int, tile: int, where: 
         mask, *layers = (part.body(data[part.start : part.start + part.size], where) for part in segments)
         bands.append(BandRecord(mask, tuple(layers), segments[0].quality_offset))
     return TileRecord(tuple(bands))
-
-
-def symbols_digest(symbols: npt.NDArray[np.int16]) -> int:
-    """CRC-32C of `symbols`, shape (channels, h, w), int16, as little-endian bytes in C order."""
-    return int(google_crc32c.value(np.ascontiguousarray(symbols, dtype="<i2").tobytes()))
-
-
-def pack_layer(digest: int, stream: bytes) -> bytes:
-    """Body of a layer: the digest of its symbols, then its entropy-coded bytes."""
-    if len(stream) < layout.STREAM_BYTES:
-        raise FormatError(f"an entropy-coded stream of {len(stream)} bytes, fewer than {layout.STREAM_BYTES}")
-    return layout.LAYER_HEAD.pack(digest) + stream
-
-
-def unpack_layer(body: bytes) -> tuple[int, bytes]:
-    """Digest and entropy-coded bytes of a layer that is not empty; `FormatError` where it is too short."""
-    if len(body) < layout.LAYER_HEAD.size + layout.STREAM_BYTES:
-        raise FormatError(f"a layer of {len(body)} bytes has no digest and stream")
-    (digest,) = layout.LAYER_HEAD.unpack(body[: layout.LAYER_HEAD.size])
-    return int(digest), body[layout.LAYER_HEAD.size :]

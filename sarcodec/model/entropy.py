@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sarcodec.bitstream.layer_body import LayerBody, pack_weights
 from sarcodec.errors import ChecksumError, InputError
 from sarcodec.limits import DEFAULT
 from sarcodec.model import between
@@ -25,7 +26,6 @@ from sarcodec.model.tables import MEAN_STEPS
 from sarcodec.model.trellis import RATE_WEIGHT
 from sarcodec.model.walk import Integers, Source, Walk
 
-DIGEST_BYTES = 4
 LARGEST = 2.0**30
 """Quantiser steps of a latent beyond which its symbol might not even fit an integer."""
 NEGLIGIBLE = 0.5
@@ -108,11 +108,11 @@ class LatentCoder(Walk):
                 f"a latent of {float(np.abs(scaled).max()):.3g} quantiser steps cannot be coded",
                 hint="Use a lower quality, or check the scene for absurd values.",
             )
-        scaled, head = scaled.astype(np.float32), b""
+        scaled, head_bytes = scaled.astype(np.float32), 0
         weights, predicted = np.empty(0, np.int64), np.empty((0, *y.shape[1:]), np.int64)
         if beside is not None:
             weights = between.choose(scaled, beside)
-            predicted, head = between.predicted(weights, beside), between.pack(weights)
+            predicted, head_bytes = between.predicted(weights, beside), len(pack_weights(weights))
             scaled[: len(weights)] -= (predicted / MEAN_STEPS).astype(np.float32)
             y = (scaled / self.steps[:, None, None]).astype(np.float32)
         z_symbols = self.hyper_symbols(y)
@@ -120,7 +120,7 @@ class LatentCoder(Walk):
         if observe is not None:
             for group in groups:
                 observe(group.rows, group.symbols, group.residual())
-        bits = 8 * len(head) + float(
+        bits = 8 * head_bytes + float(
             self.z_tables.cost(z_symbols[self.z_coded], self.z_index(z_symbols.shape)).sum()
         )
         bits += sum(float(self.rule.tables.cost(group.symbols, group.rows).sum()) for group in groups)
@@ -130,8 +130,9 @@ class LatentCoder(Walk):
         used |= {0} if z_symbols.any() or weights.size else set()
         for layer in used if not dry else ():
             own = [group for group in groups if group.layer == layer]
-            layers[layer] = self.layer_digest(layer, z_symbols, y_hat)
-            layers[layer] += (b"" if layer else head) + self._stream(layer, own, z_symbols)
+            digest, stream = self.layer_digest(layer, z_symbols, y_hat), self._stream(layer, own, z_symbols)
+            stored = None if layer or beside is None else weights
+            layers[layer] = LayerBody(digest, stream, stored).to_bytes()
         return Coded(tuple(layers), y_hat, bits, len(used))
 
     def _chosen(
@@ -217,10 +218,12 @@ class LatentCoder(Walk):
         """
         h, w = size
         z_shape = (self.shape.hyper, -(-h // HYPER_STRIDE), -(-w // HYPER_STRIDE))
-        bodies, weights = [layer[DIGEST_BYTES:] for layer in layers], np.empty(0, np.int64)
-        if beside is not None and layers[0]:
-            weights, bodies[0] = between.unpack(bodies[0], sum(self.model.layers))
-        streams = [StreamDecoder(body) if layer else None for layer, body in zip(layers, bodies, strict=True)]
+        channels = None if beside is None else sum(self.model.layers)
+        bodies = [
+            LayerBody.from_bytes(stored, None if layer else channels) if stored else None
+            for layer, stored in enumerate(layers)
+        ]
+        streams = [None if body is None else StreamDecoder(body.stream) for body in bodies]
         z_symbols = np.zeros(z_shape, dtype=np.int64)
         if streams[0] is not None:
             index = self.z_index(z_shape)
@@ -234,11 +237,12 @@ class LatentCoder(Walk):
 
         absent = {n for n in self.optional if n >= len(layers) or not layers[n]}
         y_hat = self.through(z_symbols, size, source, absent, len(layers))
-        if beside is not None and weights.size:
+        weights = None if bodies[0] is None else bodies[0].weights
+        if beside is not None and weights is not None and weights.size:
             predicted = between.predicted(weights[: len(y_hat)], beside())
             y_hat[: len(predicted)] += predicted
-        for layer, stored in enumerate(layers):
-            if stored and stored[:DIGEST_BYTES] != self.layer_digest(layer, z_symbols, y_hat):
+        for layer, body in enumerate(bodies):
+            if body is not None and body.digest != self.layer_digest(layer, z_symbols, y_hat):
                 raise ChecksumError(f"the latents of layer {layer} are not those the encoder had")
         return y_hat
 

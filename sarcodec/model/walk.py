@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import google_crc32c
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from sarcodec.bitstream import layer_body
 from sarcodec.model.hyper import CONTEXT_MAX
 from sarcodec.model.levels import FRACTION, STEPS, integer_row, times_power
 from sarcodec.model.modelfile import Model
@@ -25,14 +25,6 @@ from sarcodec.model.trellis import Trellis
 Integers = npt.NDArray[np.int64]
 Source = Callable[[int, slice, Integers, Integers], Integers]
 """Decoded residuals in sixteenths of a step, for a layer, its channels, and means and scales of latents."""
-
-
-def digest(parts: list[npt.NDArray[Any]]) -> bytes:
-    """CRC-32C of a layer's decoded integers: hyper-latents as int16, latents as int32, little-endian."""
-    crc = google_crc32c.Checksum()
-    for part, kind in zip(parts, ["<i2", "<i4"][-len(parts) :], strict=True):
-        crc.update(np.ascontiguousarray(part).astype(kind).tobytes())
-    return bytes(crc.digest())[::-1]
 
 
 class Walk:
@@ -115,9 +107,9 @@ class Walk:
         return np.broadcast_to(channels[:, None, None], (channels.size, *shape[1:]))
 
     def layer_digest(self, layer: int, z_symbols: npt.NDArray[Any], y_hat: npt.NDArray[Any]) -> bytes:
-        """:func:`digest` of a layer."""
+        """What the body of a layer stores to be checked by."""
         part = y_hat[self.model.layer_channels(layer)]
-        return digest([z_symbols, part] if layer == 0 else [part])
+        return layer_body.latents_digest(part, z_symbols if layer == 0 else None)
 
 
 assert FRACTION == 16  # the shifts above rely on it

@@ -9,7 +9,7 @@ import numpy as np
 
 from sarcodec.bitstream import layout
 from sarcodec.errors import SarcError
-from sarcodec.model.entropy import DIGEST_BYTES, LatentCoder
+from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
 from sarcodec.tile import latent_window
 from testing.repair import Place, header_of, segments
@@ -79,6 +79,6 @@ def with_digests(data: bytes, model: Model) -> bytes:
             continue
         for place in places:
             at, digest = place.at + layout.CRC.size, digests[place.segment.number - 1]
-            if place.segment.size >= layout.CRC.size + DIGEST_BYTES:
-                out[at : at + DIGEST_BYTES] = digest
+            if place.segment.size >= layout.CRC.size + layout.LAYER_HEAD.size:
+                out[at : at + layout.LAYER_HEAD.size] = digest
     return bytes(out)
