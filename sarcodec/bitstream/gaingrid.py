@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sarcodec.bitstream import rice
 from sarcodec.errors import FormatError
 
 SIDES = (64, 32, 16)
@@ -69,12 +70,10 @@ def pack(grid: GainGrid, valid: Mask) -> bytes:
         return b""
     if int(np.abs(grid.codes[coded].astype(np.int64)).max()) > LARGEST:
         raise FormatError(f"a gain is beyond {LARGEST} steps")
-    found = folded(grid, coded)
-    low = min(range(MOST_LOW_BITS + 1), key=lambda k: sum((e >> k) + 1 + k for e in found))
-    bits = "".join("1" * (e >> low) + f"{e & ((1 << low) - 1):0{low + 1}b}" for e in found)
-    bits += "0" * (-len(bits) % 8)
+    found = np.array(folded(grid, coded), np.int64)
+    low = rice.fewest(found, MOST_LOW_BITS)
     head = low | SIDES.index(grid.side) << 4 | grid.shift << 6
-    return bytes([head]) + int(bits, 2).to_bytes(len(bits) // 8, "big")
+    return bytes([head]) + rice.write(found[:, None], (low,), fill=0)
 
 
 def unpack(body: bytes, valid: Mask) -> GainGrid:
@@ -94,22 +93,18 @@ def unpack(body: bytes, valid: Mask) -> GainGrid:
     count = int(coded.sum())
     if len(body) < 2 or 8 * (len(body) - 2) > count * _LONGEST:
         raise FormatError(f"gain grid: {len(body)} bytes cannot be {count} cells")
-    bits = f"{int.from_bytes(body[1:], 'big'):0{8 * len(body) - 8}b}"
+    found, rest = rice.read(body[1:], (low,), count)
     codes, which = np.zeros(coded.shape, np.int64).tolist(), coded.tolist()
-    at = last = 0
-    for row, col in np.argwhere(coded).tolist():
-        zero = bits.find("0", at)
-        end = zero + 1 + low
-        if zero < 0 or end > len(bits):
-            raise FormatError("gain grid: it ends within a cell")
-        e = (zero - at << low) + int(bits[zero:end], 2)
+    last = 0
+    for (row, col), e in zip(np.argwhere(coded).tolist(), found.tolist(), strict=False):
         difference = -(e + 1 >> 1) if e & 1 else e >> 1
         last = codes[row][col] = _predicted(codes, which, row, col, last) + difference
         if abs(last) > LARGEST:
             raise FormatError(f"gain grid: a gain of {last} steps, beyond {LARGEST}")
-        at = end
-    if len(bits) - at > 7 or "1" in bits[at:]:
-        raise FormatError(f"gain grid: {len(bits) - at} bits are left over, or are not 0")
+    if found.size < count:
+        raise FormatError("gain grid: it ends within a cell")
+    if rest.size > 7 or rest.any():
+        raise FormatError(f"gain grid: {rest.size} bits are left over, or are not 0")
     return GainGrid(np.array(codes, np.int16).reshape(coded.shape), SIDES[kind], shift)
 
 

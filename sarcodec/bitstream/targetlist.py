@@ -6,12 +6,12 @@ in no gap. Everything is integers; a tile without targets takes no bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from sarcodec.bitstream import rice
 from sarcodec.errors import FormatError
 
 STEPS = range(1, 17)
@@ -75,11 +75,9 @@ def pack(targets: TargetList, valid: Mask) -> bytes:
     gaps = np.diff(numbers, prepend=-1) - 1
     if not valid.ravel()[targets.places].all() or gaps.min() < 0:
         raise FormatError("targets are out of order or on pixels that are no data")
-    over = [code - 1 for code in codes]
-    low, code_low = _shortest(gaps.tolist(), MOST_GAP_BITS), _shortest(over, MOST_CODE_BITS)
-    bits = "".join(_rice(gap, low) + _rice(e, code_low) for gap, e in zip(gaps.tolist(), over, strict=True))
-    bits += "1" * (-len(bits) % 8)
-    return bytes([low | code_low << 5, targets.quarters]) + int(bits, 2).to_bytes(len(bits) // 8, "big")
+    rows = np.stack((gaps, targets.codes.astype(np.int64) - 1), axis=1)
+    low, code_low = rice.fewest(rows[:, 0], MOST_GAP_BITS), rice.fewest(rows[:, 1], MOST_CODE_BITS)
+    return bytes([low | code_low << 5, targets.quarters]) + rice.write(rows, (low, code_low), fill=1)
 
 
 def unpack(body: bytes, valid: Mask) -> TargetList:
@@ -98,38 +96,13 @@ def unpack(body: bytes, valid: Mask) -> TargetList:
     low, code_low, quarters = body[0] & 31, body[0] >> 5, body[1]
     if low > MOST_GAP_BITS or code_low > MOST_CODE_BITS or quarters not in STEPS:
         raise FormatError(f"bright targets: first bytes of {body[:_HEAD_BYTES].hex()} have no meaning")
-    bits = f"{int.from_bytes(body[_HEAD_BYTES:], 'big'):0{8 * (len(body) - _HEAD_BYTES)}b}"
-    numbers: list[int] = []
-    codes: list[int] = []
-    at, number = 0, -1
-    while bits.find("0", at) >= 0:
-        gap, at = _read(bits, at, low)
-        e, at = _read(bits, at, code_low)
-        number += gap + 1
-        if number >= places.size or e >= LARGEST:
-            raise FormatError(f"bright targets: pixel {number} of {places.size} raised by {e + 1} steps")
-        numbers.append(number)
-        codes.append(e + 1)
-    if len(bits) - at > 7 or not 0 < len(codes) <= most(valid):
-        raise FormatError(f"bright targets: {len(codes)} targets, and {len(bits) - at} bits left over")
-    return TargetList(places[numbers], np.array(codes, np.int64), quarters)
-
-
-def _rice(value: int, low: int) -> str:
-    """As many ones as `value` has beyond its low bits, a zero, the low bits."""
-    return "1" * (value >> low) + f"{value & ((1 << low) - 1):0{low + 1}b}"
-
-
-def _shortest(values: Iterable[int], most_bits: int) -> int:
-    """Number of low bits with which values take the fewest bits."""
-    listed = list(values)
-    return min(range(most_bits + 1), key=lambda k: sum((value >> k) + 1 + k for value in listed))
-
-
-def _read(bits: str, at: int, low: int) -> tuple[int, int]:
-    """A value at a place among the bits, and the place after it."""
-    zero = bits.find("0", at)
-    end = zero + 1 + low
-    if zero < 0 or end > len(bits):
+    found, rest = rice.read(body[_HEAD_BYTES:], (low, code_low), 2 * (1 + places.size))
+    count = found.size // 2
+    numbers, codes = np.cumsum(found[: 2 * count : 2] + 1) - 1, found[1::2] + 1
+    for n in np.flatnonzero((numbers >= places.size) | (codes > LARGEST))[:1]:
+        raise FormatError(f"bright targets: pixel {numbers[n]} of {places.size} raised by {codes[n]} steps")
+    if found.size % 2 or not rest.all():
         raise FormatError("bright targets: they end within a target")
-    return (zero - at << low) + int(bits[zero:end], 2), end
+    if rest.size > 7 or not 0 < count <= most(valid):
+        raise FormatError(f"bright targets: {count} targets, and {rest.size} bits left over")
+    return TargetList(places[numbers], codes, quarters)
