@@ -26,9 +26,10 @@ from sarcodec.api import decode_array, encode_array
 from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.reader import Reader
 from sarcodec.invalid import valid_mask
-from sarcodec.metrics import autocorrelation, enl, homogeneous_blocks, psnr_db
+from sarcodec.metrics import psnr_db
 from sarcodec.radiometry import to_db
 from sarcodec.simulate import Scene, SceneSpec
+from sarcodec.speckle import autocorrelation, enl, homogeneous_blocks
 from sarcodec.types import Scale, Window
 
 Array = npt.NDArray[Any]

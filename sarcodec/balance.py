@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.metrics import autocorrelation, enl, homogeneous_blocks
+from sarcodec.speckle import autocorrelation, enl, homogeneous_blocks
 from sarcodec.types import Window
 
 LOSS_DB = 3.05

@@ -23,11 +23,11 @@ import numpy.typing as npt
 
 from sarcodec.bitstream import texturegrid as grid
 from sarcodec.bitstream.gaingrid import Mask, with_data
+from sarcodec.bitstream.noise_hash import hash32
 from sarcodec.bitstream.texturegrid import Kernel, Texture
 from sarcodec.damage import NAMESPACE
 from sarcodec.gain import TAG
 from sarcodec.metadata import RasterMeta
-from sarcodec.simulate.lattice import hash32
 from sarcodec.types import Window
 
 NEAR = 16

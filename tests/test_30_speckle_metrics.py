@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from sarcodec import metrics
+from sarcodec import metrics, speckle
 from sarcodec.errors import UsageError
 from sarcodec.simulate import LowPass, Scene, SceneSpec, look_weights
 from sarcodec.simulate.speckle import multilook
@@ -46,28 +46,28 @@ def grid(side: int, block: int = 32) -> list[Window]:
 @pytest.mark.parametrize("oversampling", [WHITE, GRD])
 def test_enl_of_clutter_is_found_within_five_percent(enl: float, oversampling: float, seed: int) -> None:
     db = clutter(enl, oversampling, seed)
-    blocks = metrics.homogeneous_blocks(db, whole(db))
+    blocks = speckle.homogeneous_blocks(db, whole(db))
     assert len(blocks) > 100
-    assert metrics.enl(db, whole(db), blocks) == pytest.approx(enl, rel=0.05)
+    assert speckle.enl(db, whole(db), blocks) == pytest.approx(enl, rel=0.05)
 
 
 def test_enl_of_a_scene_with_fields_is_found_within_ten_percent() -> None:
     spec = SceneSpec(1024, 1024, scale=Scale.DB, border=0, enl=4.4)
     db = Scene(spec).block(0, 1024).values[0]
-    blocks = metrics.homogeneous_blocks(db, whole(db))
-    assert metrics.enl(db, whole(db), blocks) == pytest.approx(4.4, rel=0.1)
+    blocks = speckle.homogeneous_blocks(db, whole(db))
+    assert speckle.enl(db, whole(db), blocks) == pytest.approx(4.4, rel=0.1)
 
 
 def test_enl_of_two_values_is_worked_by_hand() -> None:
     # Powers 1 and 3 in equal number, alternating in both directions: mean 2, variance 1, no mean to speak of.
     power = 1.0 + 2 * (np.indices((64, 64)).sum(0) % 2)
-    found = metrics.enl(10 * np.log10(power), whole(power), [Window(0, 0, 64, 64)])
+    found = speckle.enl(10 * np.log10(power), whole(power), [Window(0, 0, 64, 64)])
     assert found == pytest.approx(4, rel=1e-3)
 
 
 def test_enl_of_small_blocks_of_correlated_speckle_is_that_of_large_ones() -> None:
     db = clutter(4.4)[:256, :256]
-    small, large = (metrics.enl(db, whole(db), grid(256, side)) for side in (8, 64))
+    small, large = (speckle.enl(db, whole(db), grid(256, side)) for side in (8, 64))
     assert small == pytest.approx(large, rel=0.04)
     # Without the correction 12 % of the variance are lost to the means of 8x8 blocks.
     power = (10 ** (db / 10)).reshape(32, 8, 32, 8)
@@ -76,9 +76,9 @@ def test_enl_of_small_blocks_of_correlated_speckle_is_that_of_large_ones() -> No
 
 def test_enl_is_infinite_without_speckle_and_nan_without_blocks() -> None:
     flat = np.full((64, 64), -7.0)
-    assert metrics.enl(flat, whole(flat), grid(64)) == math.inf
-    assert math.isnan(metrics.enl(flat, whole(flat), []))
-    assert math.isnan(metrics.enl(flat, ~whole(flat), grid(64)))
+    assert speckle.enl(flat, whole(flat), grid(64)) == math.inf
+    assert math.isnan(speckle.enl(flat, whole(flat), []))
+    assert math.isnan(speckle.enl(flat, ~whole(flat), grid(64)))
     assert metrics.enl_ratio(clutter(1)[:64, :64], flat, whole(flat), grid(64)) == math.inf
     assert math.isnan(metrics.enl_ratio(flat, flat, whole(flat), grid(64)))
     assert math.isnan(metrics.enl_ratio(flat, flat, whole(flat), []))
@@ -96,31 +96,31 @@ def test_a_tenth_of_bad_blocks_hardly_moves_the_enl() -> None:
     blocks = grid(512)
     for block in blocks[::10]:
         db[block.row + 5, block.col + 5] += 25
-    assert metrics.enl(db, whole(db), blocks) == pytest.approx(4.4, rel=0.05)
+    assert speckle.enl(db, whole(db), blocks) == pytest.approx(4.4, rel=0.05)
 
 
 def test_nearly_all_blocks_of_clutter_are_found_and_do_not_overlap() -> None:
     db = clutter(4.4)
-    blocks = metrics.homogeneous_blocks(db, whole(db))
+    blocks = speckle.homogeneous_blocks(db, whole(db))
     covered = np.zeros(db.shape, int)
     for block in blocks:
         covered[block.row : block.bottom, block.col : block.right] += 1
     assert covered.max() == 1
     assert covered.mean() > 0.9
-    assert blocks == metrics.homogeneous_blocks(db, whole(db))
+    assert blocks == speckle.homogeneous_blocks(db, whole(db))
     assert {(block.width, block.height) for block in blocks} == {(32, 32)}
 
 
 def test_the_choice_of_blocks_does_not_favour_smooth_ones() -> None:
     db = np.hstack([clutter(1.0, GRD, seed) for seed in (5, 6)])
-    blocks = metrics.homogeneous_blocks(db, whole(db))
+    blocks = speckle.homogeneous_blocks(db, whole(db))
     every = grid(512) + [Window(x.col + 512, x.row, 32, 32) for x in grid(512)]
-    assert metrics.enl(db, whole(db), blocks) == pytest.approx(metrics.enl(db, whole(db), every), rel=0.02)
+    assert speckle.enl(db, whole(db), blocks) == pytest.approx(speckle.enl(db, whole(db), every), rel=0.02)
 
 
 def test_at_most_the_wanted_number_of_blocks_is_spread_over_the_image() -> None:
     db = clutter(4.4)
-    blocks = metrics.homogeneous_blocks(db, whole(db), most=20)
+    blocks = speckle.homogeneous_blocks(db, whole(db), most=20)
     assert len(blocks) == 20
     assert min(block.row for block in blocks) < 64
     assert max(block.row for block in blocks) > 420
@@ -128,11 +128,11 @@ def test_at_most_the_wanted_number_of_blocks_is_spread_over_the_image() -> None:
 
 def test_blocks_of_sixteen_pixels_can_be_asked_for_and_of_twenty_cannot() -> None:
     db = clutter(4.4)
-    blocks = metrics.homogeneous_blocks(db, whole(db), side=16)
-    assert metrics.enl(db, whole(db), blocks) == pytest.approx(4.4, rel=0.05)
+    blocks = speckle.homogeneous_blocks(db, whole(db), side=16)
+    assert speckle.enl(db, whole(db), blocks) == pytest.approx(4.4, rel=0.05)
     for side in (0, 8, 20):
         with pytest.raises(UsageError):
-            metrics.homogeneous_blocks(db, whole(db), side=side)
+            speckle.homogeneous_blocks(db, whole(db), side=side)
 
 
 def test_blocks_stay_off_invalid_pixels_edges_and_point_targets() -> None:
@@ -142,7 +142,7 @@ def test_blocks_stay_off_invalid_pixels_edges_and_point_targets() -> None:
     db[:, 300:] += 4
     target = (401, 200)
     db[target] = 10
-    blocks = metrics.homogeneous_blocks(db, valid)
+    blocks = speckle.homogeneous_blocks(db, valid)
     assert len(blocks) > 80
     for block in blocks:
         assert valid[block.row : block.bottom, block.col : block.right].all()
@@ -154,16 +154,16 @@ def test_blocks_stay_off_invalid_pixels_edges_and_point_targets() -> None:
 def test_fields_smaller_than_a_block_leave_no_blocks(field: int) -> None:
     levels = np.random.default_rng(field).normal(0, 4, (64, 64)).repeat(field, 0).repeat(field, 1)
     db = clutter(4.4) + levels[:512, :512]
-    assert len(metrics.homogeneous_blocks(db, whole(db))) < 3
+    assert len(speckle.homogeneous_blocks(db, whole(db))) < 3
 
 
 @pytest.mark.parametrize("shape", [(256, 256), (20, 200), (1, 1)])
 def test_a_constant_a_gradient_and_a_small_image_have_no_blocks(shape: tuple[int, int]) -> None:
     flat = np.zeros(shape)
-    assert metrics.homogeneous_blocks(flat, whole(flat)) == []
+    assert speckle.homogeneous_blocks(flat, whole(flat)) == []
     sloped = flat + np.linspace(-20, 0, shape[1])
-    assert metrics.homogeneous_blocks(sloped, whole(sloped)) == []
-    assert metrics.homogeneous_blocks(np.full(shape, np.nan), ~whole(flat)) == []
+    assert speckle.homogeneous_blocks(sloped, whole(sloped)) == []
+    assert speckle.homogeneous_blocks(np.full(shape, np.nan), ~whole(flat)) == []
 
 
 @pytest.mark.parametrize("oversampling", [WHITE, GRD, 2.0])
@@ -171,7 +171,7 @@ def test_autocorrelation_is_that_of_the_simulated_filter(oversampling: float) ->
     db = clutter(1.0, oversampling)
     expected = [LowPass(oversampling).correlation(lag) for lag in range(7)]
     for block in (32, 16):
-        found = metrics.autocorrelation(db, whole(db), grid(512, block), lags=6)
+        found = speckle.autocorrelation(db, whole(db), grid(512, block), lags=6)
         assert found.shape == (2, 7)
         assert found == pytest.approx(np.array([expected, expected]), abs=0.03)
 
@@ -179,16 +179,16 @@ def test_autocorrelation_is_that_of_the_simulated_filter(oversampling: float) ->
 def test_autocorrelation_tells_rows_from_columns() -> None:
     noise = np.random.default_rng(1).gamma(4, 1, (257, 256))
     db: Array = 10 * np.log10(noise[1:] + noise[:-1])  # neighbours one below the other share half
-    rows, columns = metrics.autocorrelation(db, whole(db), grid(256), lags=2)
+    rows, columns = speckle.autocorrelation(db, whole(db), grid(256), lags=2)
     assert rows == pytest.approx([1, 0, 0], abs=0.02)
     assert columns == pytest.approx([1, 0.5, 0], abs=0.02)
 
 
 def test_autocorrelation_without_blocks_variance_or_reach_is_nan() -> None:
     db = clutter(1.0)[:64, :64]
-    assert np.isnan(metrics.autocorrelation(db, whole(db), [])).all()
-    assert np.isnan(metrics.autocorrelation(np.zeros((64, 64)), whole(db), grid(64))).all()
-    narrow = metrics.autocorrelation(db, whole(db), [Window(0, 0, 64, 4)], lags=5)
+    assert np.isnan(speckle.autocorrelation(db, whole(db), [])).all()
+    assert np.isnan(speckle.autocorrelation(np.zeros((64, 64)), whole(db), grid(64))).all()
+    narrow = speckle.autocorrelation(db, whole(db), [Window(0, 0, 64, 4)], lags=5)
     assert np.isfinite(narrow[0]).all()
     assert np.isnan(narrow[1]).tolist() == [False] * 4 + [True] * 2
 
@@ -237,11 +237,11 @@ def test_neither_a_level_nor_invalid_pixels_change_the_statistics(level: float, 
 
     def figures(a: Array, b: Array) -> list[float]:
         return [
-            metrics.enl(a, valid, blocks),
+            speckle.enl(a, valid, blocks),
             metrics.enl_ratio(a, b, valid, blocks),
             metrics.ks_ratio(a, b, valid, blocks, 4.4),
             metrics.ks_speckle(a, b, valid, blocks),
-            *metrics.autocorrelation(a, valid, blocks).ravel(),
+            *speckle.autocorrelation(a, valid, blocks).ravel(),
             metrics.epi_correlation(a, b, valid),
             metrics.epi_ratio(a, b, valid),
             metrics.power_bias(a, b, valid, cell=32).p50_db,

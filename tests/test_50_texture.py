@@ -24,9 +24,10 @@ from sarcodec.cli import main
 from sarcodec.errors import ChecksumError, UsageError
 from sarcodec.invalid import valid_mask
 from sarcodec.metadata import RasterMeta
-from sarcodec.metrics import autocorrelation, enl, homogeneous_blocks, psnr_db
+from sarcodec.metrics import psnr_db
 from sarcodec.radiometry import to_db
 from sarcodec.simulate import Scene, SceneSpec
+from sarcodec.speckle import autocorrelation, enl, homogeneous_blocks
 from sarcodec.types import Scale, Window
 from testing.scenes import decode_bytes, dn, open_bytes, power
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec import metrics
+from sarcodec import metrics, speckle
 from sarcodec.bench import notes
 from sarcodec.bench.images import Image
 from sarcodec.bench.results import SceneInfo
@@ -57,12 +57,12 @@ class Original:
     @cached_property
     def blocks(self) -> list[Window]:
         """Homogeneous blocks."""
-        return metrics.homogeneous_blocks(self.db, self.valid)
+        return speckle.homogeneous_blocks(self.db, self.valid)
 
     @cached_property
     def enl(self) -> float | None:
         """Equivalent number of looks; None without homogeneous blocks."""
-        return finite(metrics.enl(self.db, self.valid, self.blocks))
+        return finite(speckle.enl(self.db, self.valid, self.blocks))
 
     @cached_property
     def lag1(self) -> float | None:
@@ -73,7 +73,7 @@ class Original:
         """The same of another image, on the original's blocks."""
         if not self.blocks:
             return None
-        return finite(float(metrics.autocorrelation(db, self.valid, self.blocks, lags=_LAGS)[:, 1].mean()))
+        return finite(float(speckle.autocorrelation(db, self.valid, self.blocks, lags=_LAGS)[:, 1].mean()))
 
     @cached_property
     def targets(self) -> Targets | None:

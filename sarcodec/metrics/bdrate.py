@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sarcodec.errors import InputError
-from sarcodec.metrics.patches import Doubles
+from sarcodec.speckle.patches import Doubles
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.metrics.patches import Doubles, Mask, Raster, power
+from sarcodec.speckle.patches import Doubles, Mask, Raster, power
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.metrics.patches import Mask, Raster
+from sarcodec.speckle.patches import Mask, Raster
 
 _STRIP = 512  # rows at a time, so that memory does not grow with the raster
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from sarcodec.metrics.patches import Mask, Raster
+from sarcodec.speckle.patches import Mask, Raster
 
 PEAK_DB = 30.0
 """Range that stands for the peak in PSNR and SSIM, dB: about that of land backscatter in one scene."""

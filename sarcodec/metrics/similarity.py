@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from sarcodec.metrics.error import PEAK_DB
-from sarcodec.metrics.patches import Doubles, Mask, Raster
+from sarcodec.speckle.patches import Doubles, Mask, Raster
 
 _SIGMA, _RADIUS = 1.5, 5  # window of the original SSIM: 11 x 11
 _STRIP = 256  # rows at a time, so that memory does not grow with the raster

@@ -1,4 +1,4 @@
-"""Statistics of speckle on homogeneous blocks: correlation and distribution."""
+"""What coding does to speckle on homogeneous blocks: its contrast and its distribution."""
 
 from __future__ import annotations
 
@@ -7,36 +7,31 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sarcodec.metrics.patches import Doubles, Mask, Patches, Raster, correlation, cut
+from sarcodec import speckle
+from sarcodec.speckle.patches import Doubles, Mask, Patches, Raster, cut
 from sarcodec.types import Window
 
 
-def autocorrelation(db: Raster, valid: Mask, blocks: Sequence[Window], *, lags: int = 8) -> Doubles:
-    r"""Normalised autocorrelation of linear power within blocks.
+def enl_ratio(db: Raster, decoded_db: Raster, valid: Mask, blocks: Sequence[Window]) -> float:
+    """ENL of the decoded over that of the original image on the same blocks.
 
-    .. math:: \rho_k = \frac{\langle (I_i - m) (I_{i+k} - m) / m^2 \rangle}{\langle (I_i - m)^2 / m^2 \rangle}
-
-    over all pairs of valid pixels of all blocks, m the mean of the pair's block. Taking off a block's own
-    mean instead of the true one lowers every lag; that is corrected
-    (:func:`sarcodec.metrics.patches.correlation`), taking the correlation as separable and negligible from
-    the first lag on where it falls below 0.02. For circular Gaussian fields it is the squared magnitude of
-    the complex correlation (C. Oliver, S. Quegan, *Understanding Synthetic Aperture Radar Images*).
+    1 where the codec keeps the contrast of speckle, above 1 where it smooths.
 
     Parameters
     ----------
-    db : ndarray, shape (h, w), float, dB of power
+    db, decoded_db : ndarray, shape (h, w), float, dB of power
     valid : ndarray, shape (h, w), bool
     blocks : sequence of Window
-    lags : int
-        The largest, pixels.
+        From :func:`sarcodec.speckle.homogeneous_blocks` of the original.
 
     Returns
     -------
-    ndarray, shape (2, lags + 1), float64
-        Along rows, from one column to the next (0), and along columns (1). NaN at lags that no block
-        reaches, everywhere without blocks or variance.
+    float
+        Infinite where the decoded blocks are constant; NaN without blocks or where those of the original are
+        constant.
     """
-    return correlation(cut(db, valid, blocks), lags)
+    original, decoded = speckle.enl(db, valid, blocks), speckle.enl(decoded_db, valid, blocks)
+    return decoded / original if math.isfinite(original) else math.nan
 
 
 def ks_ratio(db: Raster, decoded_db: Raster, valid: Mask, blocks: Sequence[Window], enl: float) -> float:

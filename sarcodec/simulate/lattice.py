@@ -7,39 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sarcodec.bitstream.noise_hash import Words, hash32
+
 Floats = npt.NDArray[np.float32]
-Words = npt.NDArray[np.uint32]
 
 GRID = 8  # pixels; coarse octaves are summed on this grid and interpolated once, 64 times cheaper
 _UNIT_RMS = 7.23  # uniform nodes in [-1/2, 1/2) after the B-spline have an RMS of 1 / 7.23
-
-
-def hash32(*words: npt.NDArray[Any] | int) -> Words:
-    """Mix integers into well-scrambled 32-bit words; arrays broadcast against each other.
-
-    Parameters
-    ----------
-    *words : int or integer ndarray
-        Coordinates, keys and seeds; only the low 32 bits count.
-
-    Returns
-    -------
-    ndarray of uint32
-    """
-    mixed = np.zeros(1, np.uint32)
-    for word in words:
-        part = np.asarray(np.asarray(word, np.int64) & 0xFFFFFFFF, np.uint32)
-        mixed = (mixed ^ part) * np.uint32(0x9E3779B1)
-        mixed ^= mixed >> np.uint32(15)
-        mixed *= np.uint32(0x85EBCA6B)
-        mixed ^= mixed >> np.uint32(13)
-    mixed *= np.uint32(0xC2B2AE35)
-    return mixed ^ (mixed >> np.uint32(16))
 
 
 def uniform(words: Words) -> Floats:

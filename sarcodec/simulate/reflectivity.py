@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.simulate.lattice import Floats, fractal, hash32, noise, uniform
+from sarcodec.bitstream.noise_hash import hash32
+from sarcodec.simulate.lattice import Floats, fractal, noise, uniform
 
 REGION = (360, 300)  # pixels, width and height of a region before warping
 NOISE_FLOOR_DB = -25.0  # noise-equivalent sigma nought of Sentinel-1 IW at mid swath

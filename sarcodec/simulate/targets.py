@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sarcodec.simulate.lattice import Floats, hash32, uniform
+from sarcodec.bitstream.noise_hash import hash32
+from sarcodec.simulate.lattice import Floats, uniform
 from sarcodec.simulate.reflectivity import Cover
 
 TOWN_DENSITY = 0.018  # targets per pixel where all is built up

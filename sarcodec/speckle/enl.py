@@ -6,9 +6,9 @@ for linear power I over constant ground (C. Oliver, S. Quegan, *Understanding Sy
 Images*, section 4.3).
 
 Small samples. With :math:`v` the variance of a block's mean over that of a pixel, which correlation makes
-larger than 1/n (:func:`sarcodec.metrics.patches.shared`), a block's sample variance :math:`s^2` (divisor n)
-has the mean :math:`(1 - v)\sigma^2` and its squared mean :math:`m^2` that of :math:`\mu^2 + v \sigma^2`. With
-:math:`c = s^2 / ((1 - v) m^2)` a block's squared coefficient of variation is :math:`c / (1 - v c)`.
+larger than 1/n (:func:`sarcodec.speckle.correlation.shared`), a block's sample variance :math:`s^2` (divisor
+n) has the mean :math:`(1 - v)\sigma^2` and its squared mean :math:`m^2` that of :math:`\mu^2 + v \sigma^2`.
+With :math:`c = s^2 / ((1 - v) m^2)` a block's squared coefficient of variation is :math:`c / (1 - v c)`.
 
 Pooling. Reciprocals of small samples are biased, so the coefficients are pooled, not the looks: the mean of
 those whose logarithm lies within three robust standard deviations (1.4826 times the median absolute
@@ -22,7 +22,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sarcodec.metrics.patches import CONSTANT, Doubles, Mask, Patches, Raster, correlation, cut, shared
+from sarcodec.speckle.correlation import correlation, shared
+from sarcodec.speckle.patches import CONSTANT, Doubles, Mask, Patches, Raster, cut
 from sarcodec.types import Window
 
 _LAGS = 8
@@ -37,7 +38,7 @@ def enl(db: Raster, valid: Mask, blocks: Sequence[Window]) -> float:
     db : ndarray, shape (h, w), float, dB of power
     valid : ndarray, shape (h, w), bool
     blocks : sequence of Window
-        From :func:`sarcodec.metrics.homogeneous_blocks` of the original, also for a decoded image.
+        From :func:`sarcodec.speckle.homogeneous_blocks` of the original, also for a decoded image.
 
     Returns
     -------
@@ -50,28 +51,6 @@ def enl(db: Raster, valid: Mask, blocks: Sequence[Window]) -> float:
     rho = correlation(groups, _LAGS)
     squared = _robust_mean(np.concatenate([_squared_variation(group, rho) for group in groups]))
     return 1 / squared if squared > CONSTANT else math.inf
-
-
-def enl_ratio(db: Raster, decoded_db: Raster, valid: Mask, blocks: Sequence[Window]) -> float:
-    """ENL of the decoded over that of the original image on the same blocks.
-
-    1 where the codec keeps the contrast of speckle, above 1 where it smooths.
-
-    Parameters
-    ----------
-    db, decoded_db : ndarray, shape (h, w), float, dB of power
-    valid : ndarray, shape (h, w), bool
-    blocks : sequence of Window
-        From :func:`sarcodec.metrics.homogeneous_blocks` of the original.
-
-    Returns
-    -------
-    float
-        Infinite where the decoded blocks are constant; NaN without blocks or where those of the original are
-        constant.
-    """
-    original, decoded = enl(db, valid, blocks), enl(decoded_db, valid, blocks)
-    return decoded / original if math.isfinite(original) else math.nan
 
 
 def _squared_variation(group: Patches, rho: Doubles) -> Doubles:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.metrics.patches import Doubles, Mask, Raster, power
+from sarcodec.speckle.patches import Doubles, Mask, Raster, power
 from sarcodec.types import Window
 
 Indices = npt.NDArray[np.intp]

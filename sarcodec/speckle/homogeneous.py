@@ -23,7 +23,7 @@ homogeneous blocks have uniform p, so twice those with p > 1/2 estimates their n
 of the Royal Statistical Society B 64(3), 2002), and the level is the lowest from 0.01 to 0.5 that lets pass
 at most 1.2 times the homogeneous ones expected above it. It is low on plain clutter (0.01 to 0.3 on simulated
 ones) and higher the more ground there is that is nearly homogeneous. The rest of the contamination is for the
-robust mean over blocks (:mod:`sarcodec.metrics.enl`), as S. N. Anfinsen, A. P. Doulgeris, T. Eltoft (IEEE
+robust mean over blocks (:mod:`sarcodec.speckle.enl`), as S. N. Anfinsen, A. P. Doulgeris, T. Eltoft (IEEE
 Transactions on Geoscience and Remote Sensing 47(11), 2009) take the mode of small-sample estimates over a
 whole scene.
 
@@ -42,8 +42,9 @@ from __future__ import annotations
 import numpy as np
 
 from sarcodec.errors import UsageError
-from sarcodec.metrics.cells import CELLS, Candidates, Indices
-from sarcodec.metrics.patches import Doubles, Mask, Raster, correlation, cut, main_lobe, toeplitz
+from sarcodec.speckle.cells import CELLS, Candidates, Indices
+from sarcodec.speckle.correlation import correlation, main_lobe, toeplitz
+from sarcodec.speckle.patches import Doubles, Mask, Raster, cut
 from sarcodec.types import Window
 
 _LEVELS = np.arange(1, 51) / 100
