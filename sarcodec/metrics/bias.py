@@ -20,9 +20,7 @@ class Bias:
     cells: int
     """Number of cells that the percentiles stand for."""
     p5_db: float
-    """5th percentile over the cells; NaN without cells, like the three that follow."""
-    p50_db: float
-    """Median over the cells."""
+    """5th percentile over the cells; NaN without cells, like the two that follow."""
     p95_db: float
     """95th percentile over the cells."""
     abs_p95_db: float
@@ -50,7 +48,7 @@ def power_bias(db: Raster, decoded_db: Raster, valid: Mask, *, cell: int = 100) 
     """
     rows, columns = (np.arange(0, side, cell) for side in valid.shape)
     if not valid.any():
-        return Bias(math.nan, 0, math.nan, math.nan, math.nan, math.nan)
+        return Bias(math.nan, 0, math.nan, math.nan, math.nan)
     original, decoded, count = (np.zeros((rows.size, columns.size)) for _ in range(3))
     for k, top in enumerate(rows):
         strip = slice(top, top + cell)
@@ -61,10 +59,10 @@ def power_bias(db: Raster, decoded_db: Raster, valid: Mask, *, cell: int = 100) 
     whole = 10 * math.log10(decoded.sum() / original.sum())
     full = 2 * count >= cell * cell
     if not full.any():
-        return Bias(whole, 0, math.nan, math.nan, math.nan, math.nan)
+        return Bias(whole, 0, math.nan, math.nan, math.nan)
     bias = 10 * np.log10(decoded[full] / original[full])
-    p5, p50, p95 = (float(value) for value in np.percentile(bias, (5, 50, 95)))
-    return Bias(whole, bias.size, p5, p50, p95, float(np.percentile(np.abs(bias), 95)))
+    p5, p95 = (float(value) for value in np.percentile(bias, (5, 95)))
+    return Bias(whole, bias.size, p5, p95, float(np.percentile(np.abs(bias), 95)))
 
 
 def _sums(strip: Doubles, columns: npt.NDArray[np.int_]) -> Doubles:
