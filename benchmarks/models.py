@@ -37,11 +37,12 @@ from sarcodec.bench.images import Image, Mask, images
 from sarcodec.errors import InputError
 from sarcodec.fill import fill_invalid
 from sarcodec.model import modelfile
-from sarcodec.model.families import claimed, transforms
+from sarcodec.model.families import REGISTRY, networks_of
 from sarcodec.model.hyper import Shape
+from sarcodec.model.lapped.networks import AnalysisTransform, SynthesisTransform
 from sarcodec.model.levels import STEPS
 from sarcodec.model.modelfile import Model
-from sarcodec.model.transforms import STRIDE, AnalysisTransform, SynthesisTransform
+from sarcodec.model.transforms import STRIDE
 
 HERE = Path(__file__).resolve().parent
 RATES = (0.05, 0.1, 0.2, 0.44)
@@ -104,7 +105,7 @@ def network_input(image: Image, unit_db: float) -> tuple[npt.NDArray[np.float32]
 def unquantised(model: Model, image: Image) -> npt.NDArray[np.float32]:
     """What the synthesis makes of latents that were never rounded, at the finest level; dB, shape (h, w)."""
     x, mean = network_input(image, model.unit_db)
-    y = model.analyse(x) * np.exp2(model.gain_log2[-1, :, None, None] / STEPS + 4)  # in 1/16 of a step
+    y = model.analyse(x) * np.exp2(model.scales.gain_log2[-1, :, None, None] / STEPS + 4)  # in 1/16 of a step
     back = model.synthesise(y, model.top_level) * model.unit_db + mean
     return back[: image.db.shape[0], : image.db.shape[1]]
 
@@ -119,7 +120,7 @@ def lapped(channels: int, image: Image) -> npt.NDArray[np.float32]:
     return back[: image.db.shape[0], : image.db.shape[1]]
 
 
-def macs_per_pixel(network: nn.Module, *inputs: Tensor | None) -> float:
+def macs_per_pixel(network: nn.Module, *inputs: Tensor) -> float:
     """Multiplications of all convolutions in a forward pass over MACS_SIDE^2 pixels, a pixel."""
     total = 0
 
@@ -141,20 +142,20 @@ def macs_per_pixel(network: nn.Module, *inputs: Tensor | None) -> float:
 
 def kmacs_of(shape: Shape) -> dict[str, float]:
     """Thousands of multiplications a pixel in g_a and g_s on a large raster; nothing is computed."""
-    g_a, g_s = (network.to("meta") for network in transforms(shape))
+    g_a, g_s = (network.to("meta") for network in networks_of(shape))
     with torch.device("meta"):
         x = torch.zeros(1, 1, MACS_SIDE, MACS_SIDE)
         y = torch.zeros(1, shape.channels, MACS_SIDE // STRIDE, MACS_SIDE // STRIDE)
-        row = g_s.get_parameter("modulate")[:1] if g_s.branch else None
-        parts = {"analysis": macs_per_pixel(g_a, x), "synthesis": macs_per_pixel(g_s, y, row)}
+        parts = {"analysis": macs_per_pixel(g_a, x), "synthesis": macs_per_pixel(g_s, y, torch.zeros(1))}
     return {name: macs / 1e3 for name, macs in parts.items()}
 
 
 def size_of(system: modelpage.System) -> dict[str, Any]:
     """Parameters and work of a system of the notes, whether it is trained or not."""
-    shape = Shape(groups=(system.channels,), family=system.family, base=system.base, wide=0)
+    transform = REGISTRY[system.family].shape(base=system.base)
+    shape = Shape(transform=transform, groups=(system.channels,))
     return {
-        "parameters": sum(tensor.numel() for tensor in claimed(shape).values()),
+        "parameters": sum(value.numel() for net in networks_of(shape) for value in net.parameters()),
         "kmacs_per_pixel": kmacs_of(shape),
     }
 
@@ -187,7 +188,7 @@ def described(path: Path, model: Model) -> dict[str, Any]:
         "id": model.id,
         "sha256": sha256(path),
         "family": model.shape.family,
-        "base": model.shape.base,
+        "base": asdict(model.shape.transform).get("base", 0),
         "channels": model.shape.channels,
         "parameters": parameters_of(path),
         "kmacs_per_pixel": kmacs_of(model.shape),

@@ -24,8 +24,9 @@ from sarcodec.bench.codecs import registry
 from sarcodec.bench.simulated import landscape
 from sarcodec.model import modelfile
 from sarcodec.model.entropy import LatentCoder
+from sarcodec.model.lapped import LappedTransform
+from sarcodec.model.lapped.networks import AnalysisTransform, SynthesisTransform
 from sarcodec.model.modelfile import Model
-from sarcodec.model.transforms import AnalysisTransform, SynthesisTransform
 from sarcodec.model.trellis import Trellis
 from sarcodec.model.walk import Walk
 
@@ -36,10 +37,11 @@ Stages = dict[str, tuple[object, str]]
 
 def stages_of(model: Model) -> tuple[Stages, Stages]:
     """Stages of encoding and of decoding."""
+    assert isinstance(model.transform, LappedTransform)
     encoding: Stages = {
         "first pass: scale, range, mean": (encoder, "scan_band"),
         "reading, decibels, mask, fill": (encoder, "analyse_tile"),
-        "lapped transform of g_a": (model.g_a.get_submodule("lapped"), "forward"),
+        "lapped transform of g_a": (model.transform.g_a.lapped, "forward"),
         "branch of g_a": (AnalysisTransform, "forward"),
         "hyper-analysis": (Model, "hyper_analysis"),
         "integer networks, means and scales": (Walk, "through"),

@@ -1,116 +1,15 @@
-"""Latents of a raster with invalid pixels: these may hold whatever makes the file small.
-
-At the edge of the valid area a smooth filling leaves half a block of speckle, which costs nearly as much as
-a whole one. A filling that a transform coder proposes costs less: what the coefficients that are worth coding
-say about the invalid pixels (alternating projections; A. Papoulis, "A new algorithm in spectral analysis and
-band-limited extrapolation", IEEE Trans. Circuits and Systems 22(9), 1975, with thresholds that fall as in
-O. G. Guleryuz, "Nonlinear approximation based image recovery", IEEE Trans. Image Processing 15(3), 2006).
-The transform is the lapped one that g_a started as, which proposes as well as the trained ones do.
-"""
+"""Latents of a raster with invalid pixels: its family of transforms may choose what those hold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.model import lapped
 from sarcodec.model.modelfile import Model
-from sarcodec.model.transforms import STRIDE
-
-PASSES = (0.1, 0.5)
-"""Rate levels of the projections, as parts of the highest: coarse first, so that what is far comes from the
-coarse coefficients."""
-MARGIN = 4
-"""Pixels beyond a block up to which valid ones make it worth coding; those further off have next to no part
-in it."""
-STRIP, AROUND = 12, 2
-"""Rows of blocks that are filled together, and blocks beyond that a filling depends on: those that a block
-overlaps, and those that these overlap."""
-
-Slices = tuple[slice, slice]
 
 
 def analyse_seen(x: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_], model: Model) -> npt.NDArray[Any]:
-    """g_a of a raster of which only the valid pixels count.
-
-    Parameters
-    ----------
-    x : ndarray, shape (h, w), float32
-        Network units, sides multiples of the stride, smoothly filled where invalid.
-    valid : ndarray, shape (h, w), bool
-
-    Returns
-    -------
-    y : float32 array, shape (channels, h / 16, w / 16)
-        Zero in blocks that no valid pixel depends on.
-    """
-    if model.shape.family != "lapped" or valid.all() or not valid.any():
-        return model.analyse(x)
-    seen = _with_any(valid, MARGIN)
-    return np.where(seen, model.analyse(_filled(x, valid, seen, model)), np.float32(0))
-
-
-def _filled(
-    x: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_], seen: npt.NDArray[np.bool_], model: Model
-) -> npt.NDArray[np.float32]:
-    """`x` with other invalid pixels, within the range of the valid ones.
-
-    Blocks further than one from those that are `seen` get nothing proposed, and 0 instead.
-    """
-    low, high = x.min(), x.max()  # a smooth filling is within the range of what it is made of
-    near, shape = _neighbours(seen), (seen.shape[0], STRIDE, seen.shape[1], STRIDE)
-    parts = list(_parts(near & ~valid.reshape(shape).all((1, 3))))
-    x = x.copy()
-    x.reshape(shape).swapaxes(1, 2)[~near] = np.float32(0).clip(low, high)
-    for level in PASSES:
-        least = 1 / model.steps(round(level * model.top_level))
-        before, x = x, x.copy()
-        for inner, outer in parts:
-            proposed = lapped.proposed(before[_pixels(outer)], seen[outer], least)
-            top, left = (STRIDE * (i.start - o.start) for i, o in zip(inner, outer, strict=True))
-            at = _pixels(inner)
-            here = valid[at]
-            proposed = proposed[top : top + here.shape[0], left : left + here.shape[1]].clip(low, high)
-            x[at] = np.where(here, before[at], proposed)
-    return x
-
-
-def _parts(wanted: npt.NDArray[np.bool_]) -> Iterator[tuple[Slices, Slices]]:
-    """Rectangles of blocks that cover the wanted ones, and each with what around it matters."""
-    rows, cols = wanted.shape
-    for top in range(0, rows, STRIP):
-        bottom = min(top + STRIP, rows)
-        columns = np.flatnonzero(wanted[top:bottom].any(0))
-        for run in np.split(columns, 1 + np.flatnonzero(np.diff(columns) > 2 * AROUND)):
-            if run.size:
-                left, right = int(run[0]), int(run[-1]) + 1
-                tall = slice(max(0, top - AROUND), min(rows, bottom + AROUND))
-                wide = slice(max(0, left - AROUND), min(cols, right + AROUND))
-                yield (slice(top, bottom), slice(left, right)), (tall, wide)
-
-
-def _pixels(blocks: Slices) -> Slices:
-    rows, cols = (slice(STRIDE * part.start, STRIDE * part.stop) for part in blocks)
-    return rows, cols
-
-
-def _neighbours(blocks: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """These blocks and the eight around each."""
-    near: npt.NDArray[np.bool_] = np.lib.stride_tricks.sliding_window_view(np.pad(blocks, 1), (3, 3)).any(
-        (2, 3)
-    )
-    return near
-
-
-def _with_any(pixels: npt.NDArray[np.bool_], margin: int) -> npt.NDArray[np.bool_]:
-    """Blocks with such a pixel in them or at most `margin` beyond, shape (h / 16, w / 16)."""
-    side = STRIDE + 2 * margin
-    padded = np.pad(pixels, margin)
-    rows = np.lib.stride_tricks.sliding_window_view(padded, side, axis=0)[::STRIDE].any(-1)
-    found: npt.NDArray[np.bool_] = np.lib.stride_tricks.sliding_window_view(rows, side, axis=1)[
-        :, ::STRIDE
-    ].any(-1)
-    return found
+    """See :meth:`sarcodec.model.transforms.Transform.analyse_seen`."""
+    return model.transform.analyse_seen(x, valid)

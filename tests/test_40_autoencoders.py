@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from sarcodec.model.families import claimed, transforms
+from sarcodec.model.autoencoder_shape import AutoencoderShape
+from sarcodec.model.families import networks_of, schema_of
 from sarcodec.model.hyper import Shape
+from sarcodec.model.plain import PlainShape
+from sarcodec.model.residual import ResidualShape
 
 STRIDE = 16
 FAMILIES = {
-    "baseline": Shape(groups=(16,), family="plain", base=64, wide=0),
-    "resnet-lite": Shape(groups=(16,), family="residual", base=32, wide=0),
-    "full resnet": Shape(groups=(16,), family="residual", base=64, wide=0),
+    "baseline": Shape(transform=PlainShape(base=64), groups=(16,)),
+    "resnet-lite": Shape(transform=ResidualShape(base=32), groups=(16,)),
+    "full resnet": Shape(transform=ResidualShape(base=64), groups=(16,)),
 }
-SMALL = [Shape(groups=(6,), family=family, base=4, wide=0) for family in ("plain", "residual")]
+SMALL = [Shape(transform=kind(base=4), groups=(6,)) for kind in (PlainShape, ResidualShape)]
 
 
 def test_an_autoencoder_without_a_base_is_refused() -> None:
     with pytest.raises(ValueError, match="base"):
-        Shape(groups=(6,), family="plain", wide=0)
+        Shape(transform=PlainShape(), groups=(6,))
 
 
 def speaking(shape: Shape) -> tuple[nn.Module, nn.Module]:
     """Transforms whose every weight matters, in double precision."""
     torch.manual_seed(1)
-    g_a, g_s = transforms(shape)
+    g_a, g_s = networks_of(shape)
     for module in (g_a, g_s):
         for value in module.parameters():
             nn.init.normal_(value, std=0.2)
@@ -39,18 +45,18 @@ def image(h: int, w: int) -> Tensor:
 
 @pytest.mark.parametrize(("name", "millions"), [("baseline", 2.3), ("resnet-lite", 5.6), ("full resnet", 22)])
 def test_parameters_are_as_many_as_the_notes_say(name: str, millions: float) -> None:
-    tensors = claimed(FAMILIES[name])
-    assert all(tensor.is_meta for tensor in tensors.values())
-    count = sum(tensor.numel() for tensor in tensors.values())
+    sizes = [size for _, size in schema_of(FAMILIES[name]).required.values()]
+    count = sum(math.prod(side or 0 for side in size) for size in sizes)
     assert abs(count / (millions * 1e6) - 1) < 0.05
 
 
 @pytest.mark.parametrize("channels", [16, 32, 64])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_block_of_256_pixels_becomes_16_by_16_latents(name: str, channels: int) -> None:
-    shape = FAMILIES[name]
-    shape = Shape(groups=(channels,), family=shape.family, base=min(shape.base, 4), wide=0)
-    g_a, g_s = transforms(shape)
+    sizes = FAMILIES[name].transform
+    assert isinstance(sizes, AutoencoderShape)
+    shape = Shape(transform=replace(sizes, base=4), groups=(channels,))
+    g_a, g_s = networks_of(shape)
     y = g_a(torch.zeros(1, 1, 256, 256))
     assert y.shape == (1, channels, 16, 16)
     assert g_s(y, None).shape == (1, 1, 256, 256)

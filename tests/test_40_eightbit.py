@@ -19,11 +19,14 @@ from conftest import TOY
 from sarcodec import zoo
 from sarcodec.errors import UnsupportedError
 from sarcodec.model import eightbit, modelfile
-from sarcodec.model.eightbit import Bytes, Convolution, Join, Residuals, steps_of
+from sarcodec.model.eightbit import Bytes, Convolution, steps_of
+from sarcodec.model.lapped import LappedTransform, branch
+from sarcodec.model.lapped.branch import Join, Residuals
+from sarcodec.model.lapped.fit_bytes import fit_bytes
+from sarcodec.model.lapped.networks import Residual
 from sarcodec.model.modelfile import Model
 from sarcodec.model.products import exact
-from sarcodec.model.transforms import Residual, SynthesisTransform
-from sarcodec.train import ranges
+from sarcodec.train.calibrate import measured
 
 integers = pytest.mark.skipif(not exact(), reason="this processor has no exact products of bytes")
 WAYS = [pytest.param(True, marks=integers), False]
@@ -40,6 +43,12 @@ def values(bytes_: Bytes, x: Tensor) -> Tensor:
     if x.dtype == torch.uint8:
         x = x.float() - bytes_.zero
     return x * bytes_.step
+
+
+def nets_of(model: Model) -> list[Any]:
+    """g_a and g_s of a lapped model."""
+    assert isinstance(model.transform, LappedTransform)
+    return [model.transform.g_a, model.transform.g_s]
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +120,7 @@ def test_rows_of_blocks_are_near_those_of_floats_and_the_same_in_strips(
     bytes_ = Residuals(blocks, iter([2.0**-5, 2.0**-7] * 3), whole=whole)
     found = bytes_(h.clone(memory_format=torch.preserve_format))
     assert float((found - expected).std()) < 0.02 * float((expected - h).std())
-    monkeypatch.setattr(eightbit, "STRIP", 24 * 16 * 7)
+    monkeypatch.setattr(branch, "STRIP", 24 * 16 * 7)
     assert torch.equal(bytes_(h.clone(memory_format=torch.preserve_format)), found)
 
 
@@ -132,12 +141,13 @@ def test_latents_are_joined_in_sixteen_bits(whole: bool) -> None:
 
 @torch.inference_mode()
 def test_a_window_of_the_features_is_a_crop_of_the_whole(default: Model) -> None:
-    g_s = default.g_s
-    assert isinstance(g_s, SynthesisTransform)
+    transform = default.transform
+    assert isinstance(transform, LappedTransform)
+    g_s = transform.g_s
     assert g_s.in_bytes is not None
     y_hat = np.random.default_rng(1).integers(-40, 40, (256, 20, 17))
-    y, modulation = default.dequantised(y_hat, 700)
-    assert modulation is not None
+    y, position = transform.dequantised(y_hat, 700)
+    modulation = g_s.modulation(position)
     whole = g_s.features(y, modulation)
     part = g_s.features(y[:, :, 4:18, 3:], modulation)
     reach = default.shape.reach
@@ -152,7 +162,7 @@ def test_bytes_and_floats_make_nearly_the_same_of_the_default_model(default: Mod
     y = default.analyse(x)
     y_hat = np.rint(16 * y * default.steps(900)[:, None, None]).astype(np.int64)
     back = default.synthesise(y_hat, 900)
-    nets: list[Any] = [default.g_a, default.g_s]
+    nets = nets_of(default)
     kept = [net.in_bytes for net in nets]
     try:
         for net in nets:
@@ -205,7 +215,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Model, Path]:
     """The toy model, and with steps fitted to noise; where that lies."""
     toy = modelfile.load(Path(TOY))
     crops = [np.random.default_rng(k).normal(0, 1, (96, 96)).astype(np.float32) for k in range(4)]
-    tensors = ranges.in_bytes(load_file(TOY), toy, crops, [100, 500])
+    tensors = load_file(TOY) | measured(fit_bytes, toy, crops, [100, 500])
     path = tmp_path_factory.mktemp("model") / "bytes.safetensors"
     write(path, tensors, toy)
     return toy, modelfile.load(path), path
@@ -230,17 +240,16 @@ def test_fitted_steps_keep_what_a_model_does(toys: tuple[Model, Model, Path]) ->
 
 def test_scaled_channels_change_nothing_in_floats(toys: tuple[Model, Model, Path]) -> None:
     toy, fitted, _ = toys
-    nets: list[Any] = [copy.copy(fitted.g_a), copy.copy(fitted.g_s)]
+    g_a, g_s = nets_of(toy)
+    nets = [copy.copy(net) for net in nets_of(fitted)]
     for net in nets:
         net.in_bytes = None
     x = image(1, 1, 64, 64)
     with torch.inference_mode():
-        y = toy.g_a(x)
-        modulation = torch.from_numpy(np.asarray(toy.g_s.get_parameter("modulate").detach()))[:1]
-        theirs = nets[1].get_parameter("modulate")[:1]
+        y, first = g_a(x), torch.zeros(1)
         assert torch.allclose(nets[0](x), y, atol=0.01 * float(y.std()))
-        expected = toy.g_s(y, modulation)
-        assert torch.allclose(nets[1](y, theirs), expected, atol=0.01 * float(expected.std()))
+        expected = g_s(y, first)
+        assert torch.allclose(nets[1](y, first), expected, atol=0.01 * float(expected.std()))
 
 
 @pytest.mark.parametrize(

@@ -301,7 +301,7 @@ def test_sizes_that_the_file_does_not_hold_are_refused_before_any_network_is_mad
     def made(*_: object) -> None:
         pytest.fail("a network of that size was made")
 
-    for name in ("EntropyNetworks", "transforms"):
+    for name in ("EntropyNetworks", "transform_of"):
         monkeypatch.setattr(modelfile, name, made)
     tracemalloc.start()
     try:

@@ -20,13 +20,15 @@ from sarcodec.api import encode_array
 from sarcodec.dataset import SarcDataset
 from sarcodec.errors import UnsupportedError
 from sarcodec.model import modelfile
-from sarcodec.model.averaged import LappedMeans
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.hyper import Shape
+from sarcodec.model.lapped import LappedShape, LappedTransform
+from sarcodec.model.lapped.averaged import LappedMeans
+from sarcodec.model.lapped.fit_overviews import fit_overviews
+from sarcodec.model.lapped.networks import SynthesisTransform
 from sarcodec.model.modelfile import Model
 from sarcodec.model.reduce import reduction
-from sarcodec.model.transforms import SynthesisTransform
-from sarcodec.train import overview
+from sarcodec.train.calibrate import measured
 from sarcodec.train.export import tensors_of, write
 from sarcodec.train.network import SarNet
 from testing.scenes import dn
@@ -42,6 +44,11 @@ def speckled(side: int, seed: int) -> Array:
     return x.astype(np.float32)
 
 
+def lapped(model: Model) -> LappedTransform:
+    assert isinstance(model.transform, LappedTransform)
+    return model.transform
+
+
 def means(x: Array, factor: int) -> Array:
     rows, cols = (side // factor for side in x.shape)
     found: Array = x.reshape(rows, factor, cols, factor).mean((1, 3))
@@ -52,7 +59,8 @@ def means(x: Array, factor: int) -> Array:
 def linear(tmp_path_factory: pytest.TempPathFactory) -> tuple[SarNet, dict[str, Tensor], Model]:
     """A model whose branch does nothing but linear things after its half at stride 16."""
     torch.manual_seed(4)
-    net = SarNet(Shape(groups=(16,), wide=8, deep=8, wide_blocks=0, deep_blocks=1, anchors=7))
+    sizes = LappedShape(wide=8, deep=8, wide_blocks=0, deep_blocks=1)
+    net = SarNet(Shape(transform=sizes, groups=(16,), anchors=7))
     net.fit_deviation(torch.from_numpy(np.stack([speckled(64, seed)[None] for seed in range(8)])))
     assert isinstance(net.g_s, SynthesisTransform)
     with torch.no_grad():
@@ -71,7 +79,8 @@ def fitted(
     linear: tuple[SarNet, dict[str, Tensor], Model], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Model, Path, SarNet]:
     net, tensors, model = linear
-    made = overview.overviews(model, (speckled(192, seed) for seed in range(6)), [800, 1200, 1536])
+    crops = (speckled(192, seed) for seed in range(6))
+    made = measured(fit_overviews, model, crops, [800, 1200, 1536])
     path = tmp_path_factory.mktemp("fitted") / "m.safetensors"
     write(path, tensors | made, net, id="linear")
     return modelfile.load(path), path, net
@@ -80,30 +89,34 @@ def fitted(
 @pytest.mark.parametrize("factor", FACTORS)
 def test_a_branch_that_goes_on_linearly_is_foretold(fitted: tuple[Model, Path, SarNet], factor: int) -> None:
     model, _, _ = fitted
-    assert isinstance(model.g_s, SynthesisTransform)
+    transform = lapped(model)
     y_hat = LatentCoder(model, 1300).encode(model.analyse(speckled(160, 9)), dry=True).y_hat
     whole = means(model.synthesise(y_hat, 1300), factor)
     found = reduction(model, factor, 1).synthesise(y_hat, 1300)
     with torch.inference_mode():
-        lapped = LappedMeans(model.g_s, factor, 16)(model.dequantised(y_hat, 1300)[0])[0, 0].numpy()
-    assert np.abs(whole - lapped).std() > 0.1
-    np.testing.assert_allclose(found, whole, atol=0.01 * float(np.abs(whole - lapped).max()))
+        y, _ = transform.dequantised(y_hat, 1300)
+        linear = LappedMeans(transform.g_s, factor, 16)(y)[0, 0].numpy()
+    assert np.abs(whole - linear).std() > 0.1
+    np.testing.assert_allclose(found, whole, atol=0.01 * float(np.abs(whole - linear).max()))
 
 
 def test_overviews_change_no_digest_and_no_pixel(
     linear: tuple[SarNet, dict[str, Tensor], Model], fitted: tuple[Model, Path, SarNet]
 ) -> None:
     without, model = linear[2], fitted[0]
-    assert without.overviews == {} and set(model.overviews) == set(FACTORS)
+    assert lapped(without).overviews == {} and set(lapped(model).overviews) == set(FACTORS)
     assert model.entropy_digest == without.entropy_digest
     assert model.synthesis_digest == without.synthesis_digest
     y_hat = np.random.default_rng(0).integers(-99, 99, (16, 4, 5))
     assert np.array_equal(model.synthesise(y_hat, 7), without.synthesise(y_hat, 7))
 
 
-def test_a_model_without_a_branch_has_none() -> None:
-    model = modelfile.load(zoo.find("baseline-16x-rd"))
-    assert overview.overviews(model, [speckled(64, 0)], [0]) == {}
+def test_a_model_without_a_branch_has_none(tmp_path: Path) -> None:
+    shape = Shape(transform=LappedShape(wide=0), groups=(8,), hyper=1, hidden=1)
+    net = SarNet(shape)
+    write(tmp_path / "m.safetensors", tensors_of(net), net, id="none")
+    model = modelfile.load(tmp_path / "m.safetensors")
+    assert measured(fit_overviews, model, [speckled(64, 0)], [0]) == {}
 
 
 @pytest.mark.parametrize(
@@ -143,7 +156,7 @@ def test_windows_of_the_model_that_ships_equal_crops(coded: bytes, factor: int) 
         SarcDataset(io.BytesIO(coded), "x", jobs=1) as one,
         SarcDataset(io.BytesIO(coded), "x", jobs=3) as many,
     ):
-        assert factor in one.decoder.model.overviews
+        assert factor in lapped(one.decoder.model).overviews
         whole = one.read(1, reduce=factor)
         for window in ((0, 0, 256, 256), (96, 192, 400, 208), (240, 240, 32, 32)):
             col, row, width, height = (side // factor for side in window)
@@ -165,4 +178,4 @@ def test_the_model_that_ships_stays_near_block_means(level: int, factor: int, mo
 
 
 def test_the_toy_is_reduced_by_its_whole_branch() -> None:
-    assert modelfile.load(Path(TOY)).overviews == {}
+    assert lapped(modelfile.load(Path(TOY))).overviews == {}

@@ -17,8 +17,9 @@ from sarcodec.api import encode_array
 from sarcodec.cli import main
 from sarcodec.model import modelfile
 from sarcodec.model.entropy import LatentCoder
-from sarcodec.model.families import transforms
+from sarcodec.model.families import REGISTRY, networks_of
 from sarcodec.model.hyper import Shape
+from sarcodec.model.lapped import LappedShape
 from sarcodec.model.tables import scale_deviations
 from sarcodec.packing import to_codes
 from sarcodec.types import Window
@@ -41,7 +42,7 @@ CROPS = 12
 
 
 def shape_of(family: str, groups: tuple[int, ...] = (4, 3)) -> Shape:
-    return Shape(groups=groups, family=family, base=2, wide=0, anchors=3, hyper=2, hidden=4)
+    return Shape(transform=REGISTRY[family].shape(base=2), groups=groups, anchors=3, hyper=2, hidden=4)
 
 
 def crops(count: int = 4, side: int = 96) -> Tensor:
@@ -53,7 +54,7 @@ def crops(count: int = 4, side: int = 96) -> Tensor:
 def trained(shape: Shape) -> tuple[nn.Module, nn.Module]:
     """Transforms after a few steps without a rate, enough for their latents to matter."""
     torch.manual_seed(3)
-    g_a, g_s = transforms(shape)
+    g_a, g_s = networks_of(shape)
     parameters = [*g_a.parameters(), *g_s.parameters()]
     optimiser, x = torch.optim.AdamW(parameters, lr=1e-2), crops(4, 64)
     for _ in range(80):
@@ -90,7 +91,7 @@ def written(
 
 
 def test_an_orthonormal_transform_has_sensitivity_1_and_a_louder_one_more() -> None:
-    _, g_s = transforms(Shape(groups=(6,), wide=0))
+    _, g_s = networks_of(Shape(transform=LappedShape(wide=0), groups=(6,)))
     y = torch.randn(8, 6, 12, 12, generator=torch.Generator().manual_seed(1))
     deviation = torch.tensor([1.0, 2, 0.1, 1, 5, 1])
     measured = pixel_sensitivity(g_s, y, deviation)
@@ -103,7 +104,7 @@ def test_an_orthonormal_transform_has_sensitivity_1_and_a_louder_one_more() -> N
 @pytest.mark.parametrize("family", FAMILIES)
 def test_steps_are_finer_where_pixels_feel_more(family: str) -> None:
     torch.manual_seed(6)
-    (g_a, g_s), x = transforms(shape_of(family)), crops(2, 64)
+    (g_a, g_s), x = networks_of(shape_of(family)), crops(2, 64)
     net = silent_net(g_a, g_s, shape_of(family), x)
     first, last = next(iter(g_s.parameters())), list(g_a.parameters())[-2:]
     # A latent channel 8 times as large, that the synthesis takes 8 times less of, is the same channel.
@@ -211,7 +212,7 @@ def test_the_command_line_takes_the_model(
 
 def test_a_lapped_net_keeps_the_steps_it_starts_with() -> None:
     torch.manual_seed(4)
-    net = SarNet(Shape(groups=(4,), wide=0, hyper=2, hidden=4, anchors=3))
+    net = SarNet(Shape(transform=LappedShape(wide=0), groups=(4,), hyper=2, hidden=4, anchors=3))
     before = {name: value.clone() for name, value in net.state_dict().items()}
     net.fit_deviation(crops())
     after = net.state_dict()

@@ -20,6 +20,8 @@ from skimage.metrics import structural_similarity
 
 from sarcodec.errors import InputError, SarcError, UsageError
 from sarcodec.model.hyper import Shape
+from sarcodec.model.plain import PlainShape
+from sarcodec.model.residual import ResidualShape
 from sarcodec.packing import to_codes
 from sarcodec.train import config
 from sarcodec.train.config import Settings
@@ -33,7 +35,7 @@ with warnings.catch_warnings():
     from sarcodec.train.split import place_of, scenes_of, split, subset
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-SMALL = Shape(groups=(4,), family="residual", base=4, wide=0, hyper=4, hidden=8, anchors=3)
+SMALL = Shape(transform=ResidualShape(base=4), groups=(4,), hyper=4, hidden=8, anchors=3)
 NOTES = Settings(recipe="notes", steps=2, batch=2, crop=64, shape=SMALL)
 
 
@@ -183,7 +185,7 @@ def test_a_start_takes_transforms_of_another_recipe_and_everything_of_the_same(t
     assert checkpoint.start(tmp_path / "c.safetensors", again.net)
     assert all(torch.equal(v, taken[k]) for k, v in again.net.state_dict().items())
 
-    other = recipes.Notes(replace(NOTES, shape=replace(SMALL, base=8)))
+    other = recipes.Notes(replace(NOTES, shape=replace(SMALL, transform=ResidualShape(base=8))))
     with pytest.raises(InputError, match=r"cannot start from .*n\.safetensors"):
         checkpoint.start(tmp_path / "n.safetensors", other.net)
     with pytest.raises(InputError, match="cannot start from"):
@@ -296,7 +298,7 @@ def test_a_file_says_what_a_run_is_and_options_count_before_it(tmp_path: Path) -
         "[run]\nsteps = 70\nbf16 = true\n",
     )
     found = config.load(path, steps=9, device="cuda")
-    assert found.shape == Shape(groups=(16, 48), family="plain", base=64, wide=0)
+    assert found.shape == Shape(transform=PlainShape(base=64), groups=(16, 48))
     assert (found.recipe, found.lr, found.clip, found.subset) == ("notes", 1.0, math.inf, 0.2)
     assert (found.steps, found.bf16, found.device, found.id) == (9, True, "cuda", "four")
     assert config.load(write(tmp_path / "e.toml", "")) == Settings()

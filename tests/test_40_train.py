@@ -27,6 +27,8 @@ from sarcodec.io.raster import RasterSink
 from sarcodec.metadata import RasterMeta
 from sarcodec.model import modelfile
 from sarcodec.model.hyper import Shape
+from sarcodec.model.lapped import LappedShape, LappedTransform
+from sarcodec.model.residual import ResidualShape
 from sarcodec.packing import INVALID, STEP_DB, ZERO_DB, from_codes, to_codes
 from sarcodec.types import Window
 from testing.scenes import db, decode_bytes, dn, power, rmse
@@ -40,9 +42,15 @@ with warnings.catch_warnings():
     from sarcodec.train.network import UNIT_DB, SarNet
     from sarcodec.train.recipes import Loss, loss_of, recipe_of
 
-TINY = Shape(groups=(16, 8), wide=4, deep=4, wide_blocks=1, deep_blocks=1, hyper=4, hidden=8, anchors=3)
+TINY = Shape(
+    transform=LappedShape(wide=4, deep=4, wide_blocks=1, deep_blocks=1),
+    groups=(16, 8),
+    hyper=4,
+    hidden=8,
+    anchors=3,
+)
 SETTINGS = Settings(steps=12, batch=2, crop=64, lr=2e-3, warmup=3, shape=TINY)
-SMALL = Shape(groups=(4,), family="residual", base=2, wide=0)
+SMALL = Shape(transform=ResidualShape(base=2), groups=(4,))
 NOTES = replace(SETTINGS, recipe="notes", shape=SMALL)
 
 
@@ -387,7 +395,8 @@ def test_a_trained_net_becomes_a_model_that_encodes_and_decodes(data: Path, tmp_
         net, PackedScenes(data, 64), path, id="tiny", crops=3, rounds=2, progress=lambda *t: ticks.append(t)
     )
     assert ticks[-1] == (6, 6)
-    assert set(modelfile.load(path).overviews) == {4, 8, 16}
+    transform = modelfile.load(path).transform
+    assert isinstance(transform, LappedTransform) and set(transform.overviews) == {4, 8, 16}
     scene = dn((100, 90), 9)
     coded = encode_array(scene, model=str(path), quality=70, jobs=1)
     back = decode_bytes(coded, str(path))

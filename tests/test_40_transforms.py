@@ -12,23 +12,24 @@ import torch
 from torch import Tensor
 
 from sarcodec.model.convolve import convolve
+from sarcodec.model.families import networks_of
 from sarcodec.model.hyper import Shape
-from sarcodec.model.modelfile import Model
-from sarcodec.model.transforms import (
-    STRIDE,
-    AnalysisTransform,
-    SynthesisTransform,
+from sarcodec.model.lapped import LappedShape, LappedTransform
+from sarcodec.model.lapped.basis import (
     from_blocks,
     lapped_basis,
     to_blocks,
 )
+from sarcodec.model.lapped.networks import AnalysisTransform, SynthesisTransform
+from sarcodec.model.modelfile import Model
+from sarcodec.model.transforms import STRIDE
 
 SIZES = [(16, 16), (16, 64), (48, 32), (80, 112)]
 SHAPES = [
-    Shape(groups=(16, 8), wide=4, deep=4, wide_blocks=1, deep_blocks=1),
-    Shape(groups=(12,), wide=4, deep=4, wide_blocks=3, deep_blocks=2),
-    Shape(groups=(12,), wide=4, deep=4, wide_blocks=2, deep_blocks=0),
-    Shape(groups=(12,), wide=4, deep=4, wide_blocks=0, deep_blocks=1),
+    Shape(transform=LappedShape(wide=4, deep=4, wide_blocks=1, deep_blocks=1), groups=(16, 8)),
+    Shape(transform=LappedShape(wide=4, deep=4, wide_blocks=3, deep_blocks=2), groups=(12,)),
+    Shape(transform=LappedShape(wide=4, deep=4, wide_blocks=2, deep_blocks=0), groups=(12,)),
+    Shape(transform=LappedShape(wide=4, deep=4, wide_blocks=0, deep_blocks=1), groups=(12,)),
 ]
 
 
@@ -45,8 +46,9 @@ def linear() -> tuple[AnalysisTransform, SynthesisTransform]:
 def branched(shape: Shape) -> tuple[AnalysisTransform, SynthesisTransform]:
     """Transforms whose branches speak up."""
     torch.manual_seed(3)
-    sizes = (shape.channels, shape.wide, shape.deep, shape.wide_blocks, shape.deep_blocks)
-    g_a, g_s = AnalysisTransform(*sizes).double(), SynthesisTransform(*sizes, shape.anchors).double()
+    g_a, g_s = (net.double() for net in networks_of(shape))
+    assert isinstance(g_a, AnalysisTransform)
+    assert isinstance(g_s, SynthesisTransform)
     for module in (g_a, g_s):
         for name, value in module.named_parameters():
             if "lapped" not in name:
@@ -56,7 +58,7 @@ def branched(shape: Shape) -> tuple[AnalysisTransform, SynthesisTransform]:
 
 @torch.no_grad()
 def synthesised(g_s: SynthesisTransform, y: Tensor) -> Tensor:
-    out: Tensor = g_s(y, g_s.modulate[:1])
+    out: Tensor = g_s(y, torch.zeros(1))
     return out
 
 
@@ -190,16 +192,17 @@ def test_a_part_with_its_halo_is_the_crop_of_the_whole(shape: Shape) -> None:
 def test_the_models_own_calls_agree_with_its_transforms(toy: Model) -> None:
     x = image(48, 32)[0, 0].float().numpy()
     y = toy.analyse(x)
+    nets = toy.transform
+    assert isinstance(nets, LappedTransform)
     with torch.no_grad():
-        direct = toy.g_a(torch.from_numpy(x)[None, None])[0].numpy()
+        direct = nets.g_a(torch.from_numpy(x)[None, None])[0].numpy()
     assert y.shape == (24, 3, 2)
     assert np.allclose(y, direct, atol=1e-6)
     top = toy.synthesise(np.rint(y * 16).astype(np.int32), toy.top_level)
-    scaled = np.rint(y * 16) / 16 * 2.0 ** toy.inverse_log2[-1].numpy()[:, None, None]
+    scaled = np.rint(y * 16) / 16 * 2.0 ** toy.scales.inverse_log2[-1][:, None, None]
     with torch.no_grad():
-        again = toy.g_s(torch.from_numpy(scaled).float()[None], toy.g_s.get_parameter("modulate")[-1:])[
-            0, 0
-        ].numpy()
+        last = torch.tensor([toy.shape.anchors - 1.0])
+        again = nets.g_s(torch.from_numpy(scaled).float()[None], last)[0, 0].numpy()
     assert top.shape == (48, 32)
     assert np.allclose(top, again, atol=1e-5)
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sarcodec.model.families import claimed
+from sarcodec.model.families import networks_of
 from sarcodec.model.hyper import Shape
+from sarcodec.model.residual import ResidualShape
 from sarcodec.train.unet import (
     STRIDES,
     Activations,
@@ -41,8 +42,8 @@ def x() -> Tensor:
 
 
 def test_the_u_net_is_resnet_lite_and_four_joins_of_1x1() -> None:
-    lite = claimed(Shape(groups=(16,), family="residual", base=32, wide=0))
-    count = sum(tensor.numel() for tensor in lite.values())
+    lite = networks_of(Shape(transform=ResidualShape(base=32), groups=(16,)))
+    count = sum(parameter.numel() for net in lite for parameter in net.parameters())
     joins = sum(2 * n * n + n for n in (32, 32, 64, 128))
     assert sum(p.numel() for p in UNet().parameters()) == count + joins
 

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 
 from sarcodec import zoo
 from sarcodec.fill import fill_invalid
-from sarcodec.model import lapped, modelfile
+from sarcodec.model import modelfile
 from sarcodec.model.entropy import LatentCoder
+from sarcodec.model.lapped import LappedTransform, separable
+from sarcodec.model.lapped.filling import PASSES, seen_blocks
 from sarcodec.model.modelfile import Model
 from sarcodec.radiometry import to_db
 from sarcodec.simulate import Scene, SceneSpec
 from sarcodec.types import Scale
-from sarcodec.unseen import MARGIN, PASSES, _with_any, analyse_seen
+from sarcodec.unseen import analyse_seen
 
 Array = npt.NDArray[Any]
 SIDE = 256
@@ -103,16 +105,16 @@ def test_filling_in_parts_is_filling_the_whole(seed: int, off: float, slanted: b
     x = np.asarray(fill_invalid(x, valid), np.float32)
     given_to: list[Array] = []
 
-    def analyse(_: Model, x: Array) -> Array:
+    def analyse(_: LappedTransform, x: Array) -> Array:
         given_to.append(x)
         return np.zeros((1, h // 16, w // 16), np.float32)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Model, "analyse", analyse)
+        patch.setattr(LappedTransform, "analyse", analyse)
         analyse_seen(x, valid, shipped())
     low, high, expected = x[valid].min(), x[valid].max(), x
     for level in PASSES:
         least = 1 / shipped().steps(round(level * shipped().top_level))
-        seen = _with_any(valid, MARGIN)
-        expected = np.where(valid, x, lapped.proposed(expected, seen, least).clip(low, high))
+        seen = seen_blocks(valid)
+        expected = np.where(valid, x, separable.proposed(expected, seen, least).clip(low, high))
     np.testing.assert_allclose(given_to[0], expected, atol=2e-6 * np.abs(x).max())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -18,12 +18,12 @@ from torch import Tensor
 from sarcodec.bitstream.header import ModelRef
 from sarcodec.errors import FormatError
 from sarcodec.limits import DEFAULT
-from sarcodec.model.eightbit import GREATEST, SMALLEST, steps_in
-from sarcodec.model.families import claimed
-from sarcodec.model.hyper import CONTEXT_CHANNELS, FAMILIES, QUANTISERS, Shape
+from sarcodec.model import families
+from sarcodec.model.hyper import CONTEXT_CHANNELS, QUANTISERS, Shape
 from sarcodec.model.integer import WEIGHT_MAX
 from sarcodec.model.levels import STEPS
 from sarcodec.model.loops import SHRUNK
+from sarcodec.model.schema import DEEPEST, WIDEST, Claims, in_range
 from sarcodec.model.tables import MEAN_STEPS, SCALES
 from sarcodec.model.transforms import STRIDE
 
@@ -31,20 +31,17 @@ DIGEST_BYTES = 4
 """Of each part of a model, in a `.sarc` file."""
 LARGEST_FILE = 2**27
 """Bytes of a model file, over thirty times what the default model takes."""
-WIDEST = 2048
-"""Channels of a layer."""
-DEEPEST = 32
-"""Residual blocks in a row, groups, and rate anchors."""
 EXPONENT = 11 * STEPS
 """Largest magnitude of a level's logarithm; with 4 extra bits no shift leaves -15..15."""
 
-OVERVIEWS = (4, 8)
-"""Factors of reduction that a model may have kernels for; those for 8 are also those for 16, averaged."""
-STEPS_LOG2 = ("analysis/steps_log2", "synthesis/steps_log2")
-"""Logarithms of the steps of bytes, see :mod:`sarcodec.model.eightbit`."""
-
-Claim = tuple[torch.dtype, tuple[int | None, ...]]
-"""Dtype and shape of a tensor; a size of None is the file's to choose."""
+DTYPES = {
+    "F16": torch.float16,
+    "F32": torch.float32,
+    "U8": torch.uint8,
+    "I16": torch.int16,
+    "I32": torch.int32,
+}
+"""Dtypes of tensors by their names in a schema."""
 
 
 @dataclass(frozen=True)
@@ -76,21 +73,17 @@ def settings_of(config: dict[str, Any]) -> Settings:
     LookupError
         One is missing.
     """
-    family = config.get("family", "lapped")
-    if family not in FAMILIES:
-        raise ValueError(f"family {str(family)[:40]!r} is none of {', '.join(FAMILIES)}")
+    family = config.get("family", families.DEFAULT)
+    if family not in families.REGISTRY:
+        raise ValueError(f"family {str(family)[:40]!r} is none of {', '.join(families.REGISTRY)}")
     quantiser = config.get("quantiser", "scalar")
     if quantiser not in QUANTISERS:
         raise ValueError(f"quantiser {str(quantiser)[:40]!r} is none of {', '.join(QUANTISERS)}")
+    kind = families.REGISTRY[family].shape
     shape = Shape(
-        family=family,
+        transform=kind(**{name: config[name] for name in kind.names()}),
         quantiser=quantiser,
-        base=_whole(config, "base", 1, WIDEST // 8) if family != "lapped" else 0,
         groups=_sizes(config, "groups"),
-        wide=_whole(config, "wide", 0, WIDEST),
-        deep=_whole(config, "deep", 1 if config["wide"] else 0, WIDEST),
-        wide_blocks=_whole(config, "wide_blocks", 0, DEEPEST),
-        deep_blocks=_whole(config, "deep_blocks", 0, DEEPEST),
         hyper=_whole(config, "hyper", 1, WIDEST),
         hidden=_whole(config, "hidden", 1, WIDEST),
         anchors=_whole(config, "anchors", 2, DEEPEST),
@@ -107,6 +100,20 @@ def settings_of(config: dict[str, Any]) -> Settings:
     return Settings(shape, layers, float(unit), _whole(config, "first_coded", 0, SCALES))
 
 
+def config_of(settings: Settings) -> dict[str, Any]:
+    """What :func:`settings_of` reads."""
+    config = asdict(settings.shape)
+    return {
+        **families.REGISTRY[settings.shape.family].also_written,
+        **config.pop("transform"),
+        **config,
+        "family": settings.shape.family,
+        "layers": settings.layers,
+        "unit_db": settings.unit_db,
+        "first_coded": settings.first_coded,
+    }
+
+
 def parse(config: str) -> dict[str, Any]:
     """The JSON of the settings, an object."""
     parsed = json.loads(config)
@@ -116,71 +123,46 @@ def parse(config: str) -> dict[str, Any]:
 
 
 def _whole(config: dict[str, Any], name: str, low: int, high: int) -> int:
-    return _in_range(config[name], name, low, high)
-
-
-def _in_range(value: Any, name: str, low: int, high: int) -> int:
-    if type(value) is not int or not low <= value <= high:
-        raise ValueError(f"{name} is {str(value)[:40]}, not a whole number of {low} to {high}")
-    return value
+    return in_range(config[name], name, low, high)
 
 
 def _sizes(config: dict[str, Any], name: str) -> tuple[int, ...]:
     sizes = config[name]
     if not isinstance(sizes, list) or not 1 <= len(sizes) <= DEEPEST:
         raise ValueError(f"{name} is not a list of 1 to {DEEPEST} numbers")
-    return tuple(_in_range(size, name, 1, WIDEST) for size in sizes)
+    return tuple(in_range(size, name, 1, WIDEST) for size in sizes)
 
 
 def _ends(sizes: tuple[int, ...]) -> list[int]:
     return [sum(sizes[: i + 1]) for i in range(len(sizes))]
 
 
-def claims(shape: Shape) -> dict[str, Claim]:
+def claims(shape: Shape) -> Claims:
     """Every tensor that a model of this shape consists of, as `docs/FORMAT.md` lists them."""
     channels, hyper = (shape.anchors, shape.channels), (shape.anchors, shape.hyper)
-    wanted: dict[str, Claim] = {
-        "analysis/gain_log2": (torch.int16, channels),
-        "analysis/deviation_log2": (torch.float32, channels[1:]),
-        "synthesis/inverse_log2": (torch.float32, channels),
-        "entropy/mean_log2": (torch.int16, channels),
-        "entropy/scale_offset": (torch.int16, channels),
-        "entropy/hyper_log2": (torch.int16, hyper),
-        "entropy/z_coded": (torch.uint8, hyper),
-        "entropy/powers": (torch.int32, (STEPS,)),
+    wanted: Claims = {
+        "analysis/gain_log2": ("I16", channels),
+        "analysis/deviation_log2": ("F32", channels[1:]),
+        "synthesis/inverse_log2": ("F32", channels),
+        "entropy/mean_log2": ("I16", channels),
+        "entropy/scale_offset": ("I16", channels),
+        "entropy/hyper_log2": ("I16", hyper),
+        "entropy/z_coded": ("U8", hyper),
+        "entropy/powers": ("I32", (STEPS,)),
     }
     trellis = shape.quantiser == "trellis"
     if trellis:
-        wanted["entropy/y_shrink"] = (torch.int16, (2, SHRUNK))
+        wanted["entropy/y_shrink"] = ("I16", (2, SHRUNK))
     for which, rows in (("y", SCALES * (1 + trellis)), ("z", shape.anchors * shape.hyper)):
-        wanted[f"entropy/{which}_cdf"] = (torch.int32, (rows, None))
-        wanted[f"entropy/{which}_size"] = wanted[f"entropy/{which}_offset"] = (torch.int32, (rows,))
+        wanted[f"entropy/{which}_cdf"] = ("I32", (rows, None))
+        wanted[f"entropy/{which}_size"] = wanted[f"entropy/{which}_offset"] = ("I32", (rows,))
     for name, size in _integer_layers(shape):
-        wanted[f"entropy/nets.{name}.weight"] = (torch.int16, size)
-        wanted[f"entropy/nets.{name}.bias"] = (torch.int32, size[:1])
+        wanted[f"entropy/nets.{name}.weight"] = ("I16", size)
+        wanted[f"entropy/nets.{name}.bias"] = ("I32", size[:1])
     for name, size in _hyper_analysis_layers(shape):
-        wanted[f"{name}.weight"] = (torch.float16, size)
-        wanted[f"{name}.bias"] = (torch.float16, size[:1])
-    wanted |= {name: (torch.float16, tuple(value.shape)) for name, value in claimed(shape).items()}
-    return wanted
-
-
-def optional(shape: Shape) -> tuple[dict[str, Claim], ...]:
-    """Tensors of branches that run in 8 bits, and of overviews: of each, all or none are there."""
-    if shape.family != "lapped" or not shape.wide:
-        return ()
-    size = (steps_in(shape.wide_blocks + shape.deep_blocks),)
-    overviews: dict[str, Claim] = {}
-    for factor in OVERVIEWS:
-        cells, kernel = (STRIDE // factor) ** 2, overview_kernel(shape)
-        overviews[f"overview/{factor}.weight"] = (torch.float16, (cells, shape.deep, kernel, kernel))
-        overviews[f"overview/{factor}.bias"] = (torch.float16, (cells,))
-    return dict.fromkeys(STEPS_LOG2, (torch.int16, size)), overviews
-
-
-def overview_kernel(shape: Shape) -> int:
-    """Side of the kernels of overviews: as far as the half of the branch reaches that they stand for."""
-    return 2 * (shape.reach - shape.deep_blocks) + 1
+        wanted[f"{name}.weight"] = ("F16", size)
+        wanted[f"{name}.bias"] = ("F16", size[:1])
+    return wanted | families.schema_of(shape).required
 
 
 Layer = tuple[str, tuple[int, int, int, int]]
@@ -215,15 +197,15 @@ def check_tensors(tensors: dict[str, Tensor], shape: Shape) -> None:
     ValueError
         One is missing, superfluous, of another dtype or shape, not finite or out of range.
     """
-    wanted = claims(shape)
-    for more in optional(shape):
+    wanted, schema = claims(shape), families.schema_of(shape)
+    for more in schema.optional:
         if more.keys() & tensors.keys():
             wanted |= more
     if different := sorted(wanted.keys() ^ tensors.keys()):
         what = "is missing" if different[0] in wanted else "belongs to no model"
         raise ValueError(f"tensor {different[0][:80]} {what}")
-    for name, (dtype, sizes) in wanted.items():
-        tensor = tensors[name]
+    for name, (kind, sizes) in wanted.items():
+        tensor, dtype = tensors[name], DTYPES[kind]
         here = tuple(tensor.shape)
         fits = len(here) == len(sizes) and all(b in (a, None) for a, b in zip(here, sizes, strict=True))
         if tensor.dtype != dtype or not fits:
@@ -240,7 +222,7 @@ def check_tensors(tensors: dict[str, Tensor], shape: Shape) -> None:
         ("entropy/z_offset", -DEFAULT.symbol, 0),
         ("entropy/z_coded", 0, 1),
         *((("entropy/y_shrink", -MEAN_STEPS, MEAN_STEPS),) if "entropy/y_shrink" in wanted else ()),
-        *((name, SMALLEST, GREATEST) for name in STEPS_LOG2 if name in wanted),
+        *((name, *ends) for name, ends in schema.ranges.items() if name in wanted),
     ):
         least, most = (int(v) for v in tensors[name].aminmax())
         if least < low or most > high:

@@ -1,37 +1,53 @@
-"""The transforms of a model, by the family that its shape names."""
+"""The families of transforms. A line in `REGISTRY` adds one, see docs/adr/0018-transform-protocol.md."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
-from sarcodec.model.autoencoders import (
-    PlainAnalysis,
-    PlainSynthesis,
-    ResidualAnalysis,
-    ResidualSynthesis,
-)
-from sarcodec.model.hyper import Shape
-from sarcodec.model.transforms import AnalysisTransform, SynthesisTransform
+from sarcodec.errors import UnsupportedError
+from sarcodec.model import lapped, plain, residual
+from sarcodec.model.family import Arrays, Family, Training
+from sarcodec.model.latent_scales import LatentScales
+from sarcodec.model.schema import Schema
+from sarcodec.model.transforms import Transform
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from sarcodec.model.hyper import Shape
+
+REGISTRY: dict[str, Family[Any]] = {
+    family.shape.family: family for family in (lapped.FAMILY, plain.FAMILY, residual.FAMILY)
+}
+"""Every family by its name in model files."""
+DEFAULT = lapped.FAMILY.shape.family
+"""The family of model files that name none."""
 
 
-def transforms(shape: Shape) -> tuple[nn.Module, nn.Module]:
-    """g_a and g_s, freshly initialised.
+def schema_of(shape: Shape) -> Schema:
+    """The tensors of a model's transform."""
+    return REGISTRY[shape.family].schema(shape.transform, shape.channels, shape.anchors)
 
-    g_a maps (B, 1, H, W), H and W multiples of 16, to (B, C, H/16, W/16). g_s maps back; it takes the latents
-    and a row of its `modulate` where it has a `branch`, else None.
+
+def transform_of(shape: Shape, scales: LatentScales, tensors: Arrays, device: str) -> Transform:
+    """The transform that a model file holds."""
+    return REGISTRY[shape.family].build(shape.transform, scales, tensors, device)
+
+
+def training_of(shape: Shape) -> Training[Any]:
+    """How transforms of a shape are trained.
+
+    Raises
+    ------
+    UnsupportedError
+        The family cannot be trained here.
     """
-    if shape.family == "plain":
-        return PlainAnalysis(shape.channels, shape.base), PlainSynthesis(shape.channels, shape.base)
-    if shape.family == "residual":
-        return ResidualAnalysis(shape.channels, shape.base), ResidualSynthesis(shape.channels, shape.base)
-    sizes = (shape.channels, shape.wide, shape.deep, shape.wide_blocks, shape.deep_blocks)
-    return AnalysisTransform(*sizes), SynthesisTransform(*sizes, shape.anchors)
+    training = REGISTRY[shape.family].training
+    if training is None:
+        raise UnsupportedError(f"transforms of the family {shape.family!r} cannot be trained")
+    return training
 
 
-def claimed(shape: Shape) -> dict[str, Tensor]:
-    """Every tensor of g_a and g_s by its name in a model file; they have shapes and take no memory."""
-    with torch.device("meta"):
-        g_a, g_s = transforms(shape)
-    found = {f"analysis/g_a.{name}": value for name, value in g_a.state_dict().items()}
-    return found | {f"synthesis/g_s.{name}": value for name, value in g_s.state_dict().items()}
+def networks_of(shape: Shape) -> tuple[nn.Module, nn.Module]:
+    """g_a and g_s for training, freshly initialised, see :class:`sarcodec.model.family.Training`."""
+    return training_of(shape).networks(shape.transform, shape.channels, shape.anchors)

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sarcodec.model.autoencoders import PLAIN_REACH, RESIDUAL_REACH
 from sarcodec.model.convolve import Conv2d
 from sarcodec.model.integer import IntConv2d
+from sarcodec.model.schema import TransformShape
 
 HYPER_STRIDE = 4
 """Latents between two hyper-latents."""
@@ -25,36 +25,25 @@ CONTEXT_CHANNELS = 64
 """Decoded channels that a group sees at most: those right before it."""
 CONTEXT_MAX = 127
 """Hyper-latents and decoded latents enter the networks clamped to this magnitude, in units of 1/16."""
-
-
 QUANTISERS = ("scalar", "trellis")
 """How latents become symbols."""
-FAMILIES = ("lapped", "plain", "residual")
-"""Kinds of transforms: a lapped transform with a branch, a plain autoencoder, a residual one."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Shape:
-    """Sizes of a model; everything needed to build its networks.
+    """Sizes of a model: those of its transform, and those of the entropy part that all families have."""
 
-    ``wide``, ``deep`` and their blocks belong to the lapped family, ``base`` to the autoencoders.
-    """
-
+    transform: TransformShape
     groups: tuple[int, ...] = (16, 32, 80)
-    wide: int = 64
-    deep: int = 128
-    wide_blocks: int = 3
-    deep_blocks: int = 2
     hyper: int = 32
     hidden: int = 64
     anchors: int = 6
-    family: str = "lapped"
-    base: int = 0
     quantiser: str = "scalar"
 
-    def __post_init__(self) -> None:
-        if self.family != "lapped" and self.base < 1:
-            raise ValueError(f"an autoencoder of family {self.family!r} needs a base of 1 channel or more")
+    @property
+    def family(self) -> str:
+        """Name of the family of transforms."""
+        return self.transform.family
 
     @property
     def channels(self) -> int:
@@ -64,11 +53,7 @@ class Shape:
     @property
     def reach(self) -> int:
         """Latents on each side that a pixel depends on; a latent depends on 16 times as many pixels."""
-        if self.family == "plain":
-            return PLAIN_REACH
-        if self.family == "residual":
-            return RESIDUAL_REACH
-        return max(1, self.deep_blocks + -(-(self.wide_blocks + 1) // 2))
+        return self.transform.reach
 
     @property
     def starts(self) -> tuple[int, ...]:

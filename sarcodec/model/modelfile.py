@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,24 +28,22 @@ from sarcodec import memory, zoo
 from sarcodec.atomic import replacing, write_error
 from sarcodec.errors import UnsupportedError
 from sarcodec.limits import check
-from sarcodec.model import contents, eightbit, products
-from sarcodec.model.contents import DIGEST_BYTES, OVERVIEWS, STEPS_LOG2
-from sarcodec.model.families import transforms
+from sarcodec.model import contents, eightbit, families, products
+from sarcodec.model.contents import DIGEST_BYTES
+from sarcodec.model.families import transform_of
+from sarcodec.model.family import Arrays
 from sarcodec.model.hyper import CONTEXT_MAX, EntropyNetworks, Shape
 from sarcodec.model.integer import ACTIVATION_MAX, SHIFT, IntConv2d, float32_is_exact
 from sarcodec.model.integer_bytes import ByteNetworks, in_bytes
-from sarcodec.model.levels import STEPS, integer_row, interpolate
+from sarcodec.model.latent_scales import LatentScales
+from sarcodec.model.network_transform import fill, part
 from sarcodec.model.tables import Tables
-from sarcodec.model.transforms import SLICE, STRIDE, AnalysisTransform, SynthesisTransform
+from sarcodec.model.transforms import Transform
 
 FORMAT = "sarcodec-model-1"
-PART_SETTINGS = {
-    "entropy": ("groups", "hyper", "hidden", "anchors", "layers", "first_coded"),
-    "synthesis": ("groups", "wide", "deep", "wide_blocks", "deep_blocks", "anchors"),
-}
+ENTROPY_SETTINGS = ("groups", "hyper", "hidden", "anchors", "layers", "first_coded")
+SYNTHESIS_SETTINGS = ("groups", "anchors")
 """What each digest covers besides tensors: another synthesis must not change the entropy part's digest."""
-FAMILY_SETTINGS = ("family", "base")
-"""What the synthesis' digest covers as well where the family is not the lapped one."""
 
 
 @dataclass(frozen=True)
@@ -77,31 +76,25 @@ class Model:
     first_coded: int
     """Latents whose table index is below this are zero without being coded."""
     entropy: EntropyPart
-    g_a: nn.Module
-    g_s: nn.Module
-    gain_log2: npt.NDArray[Any]
-    """Encoder only: log2 of quantiser steps in a latent unit, in 1/256, shape (anchors, channels)."""
+    transform: Transform
+    scales: LatentScales
     deviation_log2: Tensor
-    inverse_log2: Tensor
-    overviews: dict[int, tuple[Tensor, Tensor]]
-    """Weight and bias that make means over so many pixels a side, see `sarcodec.model.averaged`."""
     entropy_digest: bytes
     synthesis_digest: bytes
 
     @property
     def on_cuda(self) -> bool:
         """Whether it computes on a CUDA device."""
-        return self.inverse_log2.is_cuda
+        return self.deviation_log2.is_cuda
 
     @property
     def top_level(self) -> int:
         """Highest rate level."""
-        return STEPS * (self.shape.anchors - 1)
+        return self.scales.top_level
 
     def steps(self, level: int) -> npt.NDArray[Any]:
         """Quantiser steps in a unit of each latent channel at a rate level, float64; encoder only."""
-        steps: npt.NDArray[Any] = 2.0 ** (integer_row(self.gain_log2, level) / STEPS)
-        return steps
+        return self.scales.steps(level)
 
     def layer_of(self, group: int) -> int:
         """Layer that a channel group belongs to."""
@@ -123,12 +116,9 @@ class Model:
         coded: npt.NDArray[Any] = self.entropy.z_coded[anchor]
         return coded
 
-    @torch.inference_mode()
     def analyse(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """g_a: float32 (h, w) in network units, multiples of 16 -> latents (C, h/16, w/16)."""
-        device = self.deviation_log2.device
-        y: npt.NDArray[Any] = self.g_a(torch.from_numpy(x)[None, None].to(device))[0].float().cpu().numpy()
-        return y
+        return self.transform.analyse(x)
 
     @torch.inference_mode()
     def hyper_analysis(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -138,38 +128,13 @@ class Model:
         z: npt.NDArray[Any] = self.entropy.networks.h_a(v)[0].cpu().numpy()
         return z
 
-    @torch.inference_mode()
     def synthesise(self, y_hat: npt.NDArray[Any], level: int) -> npt.NDArray[Any]:
         """g_s: decoded latents in sixteenths of a step (C, h, w) -> (16 h, 16 w) float32, network units."""
-        y, modulation = self.dequantised(y_hat, level)
-        x: npt.NDArray[Any] = self.g_s(y, modulation)[0, 0].cpu().numpy()
-        return x
-
-    def dequantised(self, y_hat: npt.NDArray[Any], level: int) -> tuple[Tensor, Tensor | None]:
-        """What g_s takes: the first channels as floats, (1, c, h, w), and the modulation of its branch.
-
-        The lapped family takes fewer where the last ones are zero, as they often are.
-        """
-        lapped = self.shape.family == "lapped"
-        while lapped and len(y_hat) > SLICE and not y_hat[-SLICE:].any():
-            y_hat = y_hat[:-SLICE]
-        device = self.inverse_log2.device
-        position = torch.tensor([level / STEPS], device=device, dtype=torch.float32)
-        # In double precision first: libraries that round the last digit otherwise then make no difference.
-        log2 = interpolate(self.inverse_log2, position)[0, : len(y_hat), None, None].double()
-        scale = torch.exp2(log2).float() / 16
-        y = torch.from_numpy(y_hat.astype(np.float32)).to(device) * scale
-        modulation = interpolate(self.g_s.get_parameter("modulate"), position) if self.g_s.branch else None
-        return y[None], modulation
+        return self.transform.synthesise(y_hat, level)
 
 
-def digest(tensors: dict[str, Tensor], part: str, settings: dict[str, Any]) -> bytes:
-    """Start of the SHA-256 of a part: its settings, then name, dtype, shape and bytes of each tensor."""
-    names: tuple[str, ...] = PART_SETTINGS[part]
-    if part == "synthesis" and settings.get("family", "lapped") != "lapped":
-        names += FAMILY_SETTINGS
-    if part == "entropy" and settings.get("quantiser", "scalar") != "scalar":
-        names += ("quantiser",)
+def digest(tensors: dict[str, Tensor], part: str, names: Sequence[str], settings: dict[str, Any]) -> bytes:
+    """Start of the SHA-256 of a part: some settings, then name, dtype, shape and bytes of each tensor."""
     own = {name: settings[name] for name in names}
     sha = hashlib.sha256(json.dumps(own, sort_keys=True, separators=(",", ":")).encode() + b"\n")
     for name in sorted(n for n in tensors if n.startswith(part + "/")):
@@ -177,6 +142,17 @@ def digest(tensors: dict[str, Tensor], part: str, settings: dict[str, Any]) -> b
         sha.update(f"{name} {array.dtype.str} {list(array.shape)}\n".encode())
         sha.update(array.tobytes())
     return sha.digest()[:DIGEST_BYTES]
+
+
+def digested(shape: Shape) -> dict[str, tuple[str, ...]]:
+    """Names of the settings that each digest covers."""
+    family = families.REGISTRY[shape.family]
+    quantiser = ("quantiser",) if shape.quantiser != "scalar" else ()
+    name = ("family",) if family.name_in_digest else ()
+    return {
+        "entropy": ENTROPY_SETTINGS + quantiser,
+        "synthesis": SYNTHESIS_SETTINGS + family.shape.names() + name,
+    }
 
 
 def write(
@@ -190,7 +166,7 @@ def write(
     first_coded: int,
 ) -> None:
     """Write a model file; see `sarcodec.train.export` for the tensors."""
-    config = {**asdict(shape), "layers": layers, "unit_db": unit_db, "first_coded": first_coded}
+    config = contents.config_of(contents.Settings(shape, layers, unit_db, first_coded))
     metadata = {"format": FORMAT, "id": id, "config": json.dumps(config, sort_keys=True)}
     with replacing(path, overwrite=True) as partial:
         try:
@@ -270,10 +246,6 @@ def _metadata(data: bytes) -> dict[str, str]:
     return metadata
 
 
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
 def _build(
     id: str,  # noqa: A002
     config: dict[str, Any],
@@ -281,15 +253,12 @@ def _build(
     tensors: dict[str, Tensor],
     device: str,
 ) -> Model:
-    shape = settings.shape
+    shape, arrays = settings.shape, {name: tensor.numpy() for name, tensor in tensors.items()}
     with torch.device("cpu"), torch.random.fork_rng(devices=()):
         networks = EntropyNetworks(shape)
-        g_a, g_s = transforms(shape)
-    _fill(g_a, _part(tensors, "analysis/g_a."))
-    _fill(g_s, _part(tensors, "synthesis/g_s."))
-    _fill(networks.h_a, _part(tensors, "analysis/h_a."))
-    _fill_integers(networks, _part(tensors, "entropy/nets."))
-    table = {k: v.numpy() for k, v in _part(tensors, "entropy/").items() if not k.startswith("nets.")}
+    fill(networks.h_a, part(arrays, "analysis/h_a."))
+    _fill_integers(networks, part(arrays, "entropy/nets."))
+    table = part(arrays, "entropy/")
     entropy = EntropyPart(
         networks=networks.eval(),
         in_bytes=in_bytes(networks) if products.exact() else None,
@@ -302,19 +271,14 @@ def _build(
         z_tables=Tables(table["z_cdf"], table["z_size"], table["z_offset"]),
         z_coded=table["z_coded"].astype(bool),
     )
-    layout = torch.channels_last
-    for module in (networks.h_a, g_a, g_s):
-        module.eval().to(device).to(memory_format=layout)
-    whole = torch.device(device).type == "cpu" and products.exact()
-    if whole:
+    networks.h_a.to(device).to(memory_format=torch.channels_last)
+    if torch.device(device).type == "cpu" and products.exact():
         first = networks.h_a.net[0]
         assert isinstance(first, nn.Conv2d)
         networks.h_a.start = eightbit.HyperStart(first)
-    if STEPS_LOG2[0] in tensors:
-        assert isinstance(g_a, AnalysisTransform)
-        assert isinstance(g_s, SynthesisTransform)
-        g_a.in_bytes = eightbit.Analysis(g_a, tensors[STEPS_LOG2[0]], whole=whole)
-        g_s.in_bytes = eightbit.Synthesis(g_s, tensors[STEPS_LOG2[1]], whole=whole)
+    gain, inverse = arrays["analysis/gain_log2"], arrays["synthesis/inverse_log2"]
+    scales = LatentScales(settings.layers, settings.unit_db, gain, inverse, table["mean_log2"])
+    names = digested(shape)
     return Model(
         id=id,
         shape=shape,
@@ -322,39 +286,21 @@ def _build(
         unit_db=settings.unit_db,
         first_coded=settings.first_coded,
         entropy=entropy,
-        g_a=g_a,
-        g_s=g_s,
-        gain_log2=tensors["analysis/gain_log2"].numpy(),
+        transform=transform_of(shape, scales, arrays, device),
+        scales=scales,
         deviation_log2=tensors["analysis/deviation_log2"].float().to(device),
-        inverse_log2=tensors["synthesis/inverse_log2"].float().to(device),
-        overviews=_overviews(_part(tensors, "overview/"), device),
-        entropy_digest=digest(tensors, "entropy", config),
-        synthesis_digest=digest(tensors, "synthesis", config),
+        entropy_digest=digest(tensors, "entropy", names["entropy"], config),
+        synthesis_digest=digest(tensors, "synthesis", names["synthesis"], config),
     )
 
 
-def _overviews(stored: dict[str, Tensor], device: str) -> dict[int, tuple[Tensor, Tensor]]:
-    """Kernels of each factor that there are any for; one of 16 is the mean of the four of 8."""
-    if not stored:
-        return {}
-    made = {
-        factor: (stored[f"{factor}.weight"].float().to(device), stored[f"{factor}.bias"].float().to(device))
-        for factor in OVERVIEWS
-    }
-    weight, bias = made[max(OVERVIEWS)]
-    made[STRIDE] = (weight.mean(0, keepdim=True), bias.mean(0, keepdim=True))
-    return made
-
-
-def _fill(module: nn.Module, stored: dict[str, Tensor]) -> None:
-    """Give a network its weights, as float32 whatever torch's default is."""
-    module.load_state_dict({name: value.float() for name, value in stored.items()}, assign=True)
-
-
-def _fill_integers(networks: EntropyNetworks, stored: dict[str, Tensor]) -> None:
+def _fill_integers(networks: EntropyNetworks, stored: Arrays) -> None:
     """Put integers back as the fractions that round to them exactly; check that every sum fits."""
     for name, module in networks.named_modules():
         if isinstance(module, IntConv2d):
-            module.weight = nn.Parameter(stored[f"{name}.weight"].double() / 2**SHIFT)
-            module.bias = nn.Parameter(stored[f"{name}.bias"].double() / 2 ** (SHIFT + 4))
+            weight, bias = (
+                torch.from_numpy(stored[f"{name}.{kind}"]).double() for kind in ("weight", "bias")
+            )
+            module.weight = nn.Parameter(weight / 2**SHIFT)
+            module.bias = nn.Parameter(bias / 2 ** (SHIFT + 4))
             module.freeze(max(ACTIVATION_MAX, CONTEXT_MAX))

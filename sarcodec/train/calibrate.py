@@ -8,16 +8,19 @@ may as well be measured.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from sarcodec.model import modelfile
 from sarcodec.model.entropy import LatentCoder
+from sarcodec.model.families import training_of
+from sarcodec.model.family import Fit
 from sarcodec.model.loops import SHRUNK
 from sarcodec.model.modelfile import Model
 from sarcodec.model.tables import MEAN_STEPS, SCALES, WIDEST
@@ -31,15 +34,13 @@ from sarcodec.train.export import (
     write,
 )
 from sarcodec.train.network import SarNet
-from sarcodec.train.overview import overviews
-from sarcodec.train.ranges import in_bytes
 
 PRIOR_WEIGHT = 40.0
 """Symbols that the Gaussian counts for in a fitted table."""
 CROP = 256
 """Pixels a side of crops that tables are fitted to: smaller ones are mostly edge to the entropy networks."""
-OVERVIEW_CROPS = 4
-"""Crops that overviews are fitted to, each at one level, for one that tables are fitted to at all."""
+LAST_CROPS = 4
+"""Crops that a family measures the finished model on, for one that tables are fitted to."""
 
 
 def scenes_to_fit(path: Path, crop: int) -> PackedScenes:
@@ -114,6 +115,17 @@ class Census:
         return out
 
 
+def measured(
+    fit: Fit | None, model: Model, crops: Iterable[npt.NDArray[Any]], levels: Sequence[int]
+) -> dict[str, Tensor]:
+    """Tensors of a model file that a family measures, see :data:`sarcodec.model.family.Fit`; maybe none."""
+
+    def coded(y: npt.NDArray[Any], level: int) -> npt.NDArray[Any]:
+        return LatentCoder(model, level).encode(y, dry=True).y_hat
+
+    return fit(model.transform, crops, levels, coded) if fit else {}
+
+
 def calibrate(
     net: SarNet,
     scenes: PackedScenes,
@@ -126,7 +138,7 @@ def calibrate(
     first_coded: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write `net` as a model file whose tables, steps of bytes and overviews fit `scenes`, never test data.
+    """Write `net` as a model file; its tables and what its family measures fit `scenes`, never test data.
 
     Parameters
     ----------
@@ -141,14 +153,14 @@ def calibrate(
     first_coded : int
         Latents of tables below this one are not coded; what the quantiser usually has if left out.
     """
-    tensors = tensors_of(net)
+    tensors, training = tensors_of(net), training_of(net.shape)
     trained = hyper_pmfs(net)
     x, _ = scenes.batch(crops, np.random.default_rng(7), augment=False, level=level)
     rates = np.linspace(0, 256 * (net.shape.anchors - 1), 11).astype(int).tolist()
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.safetensors"
         write(draft, tensors, net, id=id, first_coded=first_coded)
-        tensors = in_bytes(tensors, modelfile.load(draft), x[:, 0].numpy(), rates[::2])
+        tensors |= measured(training.fit_before, modelfile.load(draft), x[:, 0].numpy(), rates[::2])
         for number in range(rounds):
             write(draft, tensors, net, id=id, first_coded=first_coded)
             model = modelfile.load(draft)
@@ -166,6 +178,6 @@ def calibrate(
             active = census.hyper[:, :, np.arange(81) != 40].sum(2) / np.maximum(census.hyper.sum(2), 1)
             tensors["entropy/z_coded"] = torch.from_numpy((active > HYPER_SILENT).astype(np.uint8))
         write(draft, tensors, net, id=id, first_coded=first_coded)
-        many, _ = scenes.batch(OVERVIEW_CROPS * crops, np.random.default_rng(8), augment=True, level=level)
-        tensors |= overviews(modelfile.load(draft), many[:, 0].numpy(), rates)
+        many, _ = scenes.batch(LAST_CROPS * crops, np.random.default_rng(8), augment=True, level=level)
+        tensors |= measured(training.fit_after, modelfile.load(draft), many[:, 0].numpy(), rates)
         write(path, tensors, net, id=id, first_coded=first_coded)

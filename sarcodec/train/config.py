@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from sarcodec.errors import InputError, UsageError
-from sarcodec.model.hyper import FAMILIES, QUANTISERS, Shape
+from sarcodec.model import families
+from sarcodec.model.hyper import QUANTISERS, Shape
+from sarcodec.model.lapped import LappedShape
+from sarcodec.model.schema import TransformShape
 
 RECIPES = ("rate-distortion", "notes")
 SCHEDULES = ("cosine", "constant")
@@ -60,26 +63,15 @@ class Settings:
     skips_share: float = 0.05
     """Batches that are not finite that end a run: more in a row, or a greater share from step 200 on."""
     save_minutes: float = 2.0
-    shape: Shape = field(default_factory=Shape)
+    shape: Shape = field(default_factory=lambda: Shape(transform=LappedShape()))
     id: str = ""
     """Of the model file to export."""
 
 
-MODEL = (
-    "family",
-    "base",
-    "groups",
-    "wide",
-    "deep",
-    "wide_blocks",
-    "deep_blocks",
-    "hyper",
-    "hidden",
-    "anchors",
-    "quantiser",
-)
+COMMON = ("groups", "hyper", "hidden", "anchors", "quantiser")
+"""Keys of a shape in every family."""
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "model": ("id", *MODEL),
+    "model": ("id", "family", *COMMON),
     "recipe": (
         "name",
         "lr",
@@ -104,7 +96,10 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "save_minutes",
     ),
 }
-"""Keys of a configuration file by section; all but those of the shape are fields of `Settings`."""
+"""Keys of a configuration file by section; all but those of the shape are fields of `Settings`.
+
+The section ``model`` has the settings of its family as well.
+"""
 
 RANGES = {
     **dict.fromkeys(("batch", "validate_every"), (1, math.inf)),
@@ -116,7 +111,9 @@ RANGES = {
 """Least and greatest value of a setting."""
 
 
-FLAGSHIP = Shape(groups=(16, 16, 32, 64, 128), deep_blocks=1, anchors=7, quantiser="trellis")
+FLAGSHIP = Shape(
+    transform=LappedShape(deep_blocks=1), groups=(16, 16, 32, 64, 128), anchors=7, quantiser="trellis"
+)
 """Sizes of the default model."""
 
 
@@ -149,25 +146,38 @@ def load(path: Path, **overrides: object) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not a TOML file: {error}", hint="See docs/training.md.") from error
     values: dict[str, Any] = {}
-    sizes: dict[str, Any] = {}
+    shape = Settings().shape
     for section, table in document.items():
         if section not in SECTIONS or not isinstance(table, dict):
             raise _unknown(path, f"section [{section}]", tuple(SECTIONS))
+        if section == "model":
+            shape = _shape(path, table)
+        known = SECTIONS[section] + (shape.transform.names() if section == "model" else ())
         for key, value in table.items():
-            if key not in SECTIONS[section]:
-                raise _unknown(path, f"key {key} in [{section}]", SECTIONS[section])
-            if section == "model" and key in MODEL:
-                sizes[key] = _typed(path, section, key, value, getattr(Shape(), key))
-            else:
+            if key not in known:
+                raise _unknown(path, f"key {key} in [{section}]", known)
+            if section != "model" or key == "id":
                 name = "recipe" if key == "name" else key
                 values[name] = _typed(path, section, key, value, getattr(Settings(), name))
-    if sizes.get("family", "lapped") != "lapped":
-        sizes = {"wide": 0} | sizes
-    try:
-        shape = Shape(**sizes)
-    except ValueError as error:
-        raise UsageError(f"{path}: {error}", hint="For example, in [model]: base = 32") from error
     return checked(replace(Settings(), **(values | overrides), shape=shape), str(path))
+
+
+def _shape(path: Path, table: dict[str, Any]) -> Shape:
+    """The shape that a section ``model`` describes; unknown keys are left to the caller."""
+    family = _typed(path, "model", "family", table.get("family", families.DEFAULT), "")
+    if family not in families.REGISTRY:
+        known = ", ".join(families.REGISTRY)
+        raise UsageError(f"{path}: family = {family!r} is unknown", hint=f"Known: {known}.")
+    kind: type[TransformShape] = families.REGISTRY[str(family)].shape
+    like = Settings().shape
+    common = {
+        key: _typed(path, "model", key, table[key], getattr(like, key)) for key in COMMON if key in table
+    }
+    own = {key: _typed(path, "model", key, table[key], 0) for key in kind.names() if key in table}
+    try:
+        return Shape(transform=kind(**own), **common)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}", hint="See docs/training.md.") from error
 
 
 def checked(settings: Settings, where: str) -> Settings:
@@ -182,7 +192,6 @@ def checked(settings: Settings, where: str) -> Settings:
     one_of = {
         "name": (settings.recipe, RECIPES),
         "schedule": (settings.schedule, SCHEDULES),
-        "family": (shape.family, FAMILIES),
         "quantiser": (shape.quantiser, QUANTISERS),
     }
     for key, (value, known) in one_of.items():
@@ -201,10 +210,10 @@ def checked(settings: Settings, where: str) -> Settings:
     if not 0 < settings.lr < math.inf or not settings.clip > 0 or not settings.subset > 0:
         named = f"lr = {settings.lr}, clip = {settings.clip}, subset = {settings.subset}"
         raise UsageError(f"{where}: {named} must be positive")
-    if settings.recipe == "notes" and shape.family == "lapped":
+    if settings.recipe == "notes" and families.training_of(shape).orthonormal:
         raise UsageError(
-            f"{where}: the notes' recipe trains no lapped transform",
-            hint='Use family = "plain" or "residual", or the recipe "rate-distortion".',
+            f"{where}: the notes' recipe trains no {shape.family} transform",
+            hint='Use another family, such as "plain", or the recipe "rate-distortion".',
         )
     if min(*shape.groups, shape.hyper, shape.hidden, shape.anchors - 1) < 1:
         raise UsageError(

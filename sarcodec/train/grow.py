@@ -1,8 +1,8 @@
 """Begin with the weights of a model file of fewer latents, blocks or rate anchors.
 
-Basis functions are ordered by frequency, so the first channels of a large network are those of a smaller one.
-What the smaller has not is set so that the larger codes as the smaller did: inputs from new channels weigh
-nothing, new channels touch nothing but their own basis function, new anchors go on from the last.
+The first channels of a large network are those of a smaller one. What the smaller has not is set so that the
+larger codes as the smaller did: inputs from new channels weigh nothing, new anchors go on from the last. Each
+family does so for its transforms.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sarcodec.errors import UsageError
 from sarcodec.model import modelfile, trellis
+from sarcodec.model.families import training_of
 from sarcodec.model.hyper import FRACTION, GroupHead, Shape
 from sarcodec.model.levels import STEPS
 from sarcodec.model.modelfile import Model
@@ -21,8 +22,8 @@ from sarcodec.train.network import SarNet
 
 DENSITY_STEPS = 300
 """Steps by which the density of hyper-latents is fitted: a model file holds tables of it alone."""
-SAME = ("family", "wide", "deep", "wide_blocks", "hyper", "hidden")
-"""Sizes that must agree."""
+SAME = ("family", "hyper", "hidden")
+"""Sizes that must agree, beside those that the family names."""
 
 
 @torch.no_grad()
@@ -32,7 +33,7 @@ def grow(path: Path, net: SarNet, x: Tensor) -> None:
     Parameters
     ----------
     path : Path
-        A model file of the lapped family.
+        A model file of the same family, which must be able to grow.
     net : SarNet
         Of at least as many channels and anchors, its deviations already taken from `x`.
     x : Tensor, shape (B, 1, H, W)
@@ -54,9 +55,12 @@ def grow(path: Path, net: SarNet, x: Tensor) -> None:
 
 
 def _check(model: Model, shape: Shape, path: Path) -> None:
-    small = model.shape
+    small, training = model.shape, training_of(shape)
     wrong = [name for name in SAME if getattr(small, name) != getattr(shape, name)]
-    if small.channels > shape.channels or small.anchors > shape.anchors or shape.family != "lapped":
+    if not wrong:
+        own = (small.transform, shape.transform)
+        wrong = [name for name in training.same if len({getattr(part, name) for part in own}) > 1]
+    if small.channels > shape.channels or small.anchors > shape.anchors or training.grow is None:
         wrong.append("groups, anchors or family")
     if wrong:
         raise UsageError(
@@ -65,32 +69,11 @@ def _check(model: Model, shape: Shape, path: Path) -> None:
         )
 
 
-def _corner(new: Tensor, old: Tensor, *, rest: float | None = None) -> None:
-    """Copy `old` into the first entries of `new` in every dimension; set the others to `rest` if given."""
-    if rest is not None:
-        new.fill_(rest)
-    common = tuple(slice(min(a, b)) for a, b in zip(new.shape, old.shape, strict=True))
-    new[common] = old[common].to(new.dtype)
-
-
 def _copy_transforms(model: Model, net: SarNet) -> None:
-    """g_a and g_s. Where there are fewer deep blocks, those nearest to the latents go on."""
-    skipped = max(0, model.shape.deep_blocks - net.shape.deep_blocks)
-    for large, small in ((net.g_a, model.g_a), (net.g_s, model.g_s)):
-        stored = small.state_dict()
-        for name in list(stored) if large is net.g_a and skipped else ():
-            if name.startswith("deep."):
-                _, block, rest = name.split(".", 2)
-                value = stored.pop(name)
-                if int(block) >= skipped:
-                    stored[f"deep.{int(block) - skipped}.{rest}"] = value
-        for name, new in large.state_dict().items():
-            if name in stored:
-                zero = name.startswith("join.weight") or (name.startswith("out.") and large is net.g_a)
-                _corner(new, stored[name], rest=0.0 if zero else None)
-    modulate = net.g_s.get_parameter("modulate")
-    last = model.shape.anchors
-    modulate[last:] = modulate[last - 1]
+    """g_a and g_s, as the family can."""
+    copy = training_of(net.shape).grow
+    assert copy is not None
+    copy(model.transform, model.shape.transform, net.shape.transform, (net.g_a, net.g_s))
 
 
 def _copy_levels(model: Model, net: SarNet) -> None:
@@ -98,13 +81,13 @@ def _copy_levels(model: Model, net: SarNet) -> None:
     channels, anchors = model.shape.channels, model.shape.anchors
     entropy = model.entropy
     finer = trellis.finer(model.shape.quantiser)
-    gain = torch.from_numpy(model.gain_log2 / STEPS).float() - finer
+    gain = torch.from_numpy(model.scales.gain_log2 / STEPS).float() - finer
     unit = torch.from_numpy(entropy.mean_log2 / STEPS).float()
     scale = torch.from_numpy(entropy.scale_offset / FRACTION).float() - unit
     hyper = torch.from_numpy(entropy.hyper_log2 / STEPS).float()
     pairs = (
         (net.gain_log2, gain),
-        (net.inverse_log2, model.inverse_log2 + finer),
+        (net.inverse_log2, torch.from_numpy(model.scales.inverse_log2) + finer),
         (net.scale_log2, scale),
         (net.hyper_gain_log2, hyper),
     )

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from sarcodec.errors import InputError
+from sarcodec.model.families import training_of
 from sarcodec.train import checkpoint, log
 from sarcodec.train.config import Settings
 from sarcodec.train.recipes import Loss, Recipe, recipe_of
@@ -110,7 +111,7 @@ class Trainer:
         if fresh:
             self.recipe.prepare(self.scenes)
         net = self.recipe.net.to(settings.device).train()
-        if settings.shape.family != "residual" or settings.bf16:  # else slower on a CPU
+        if training_of(settings.shape).channels_last or settings.bf16:
             net.to(memory_format=torch.channels_last)
         self.optimiser = self.recipe.optimiser()
         self.step = 0 if fresh else checkpoint.load(self.saved, net, self.optimiser)
@@ -230,8 +231,7 @@ def compile_transforms(net: nn.Module, settings: Settings) -> None:
         x = torch.zeros(settings.batch, 1, settings.crop, settings.crop, device=settings.device)
         with torch.autocast(settings.device, torch.bfloat16, enabled=settings.bf16):
             y = parts[0](x)
-            modulation = parts[1].get_parameter("modulate")[:1] if parts[1].branch else None
-            parts[1](y, modulation).float().sum().backward()
+            parts[1](y, torch.zeros(1, device=settings.device)).float().sum().backward()
     except Exception as error:  # noqa: BLE001 - a compiler fails in many ways, and nothing depends on it
         for part in parts:
             part._compiled_call_impl = None  # noqa: SLF001

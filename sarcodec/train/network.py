@@ -9,7 +9,7 @@ import torch
 from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from torch import Tensor, nn
 
-from sarcodec.model.families import transforms
+from sarcodec.model.families import networks_of, training_of
 from sarcodec.model.hyper import (
     CONTEXT_CHANNELS,
     CONTEXT_MAX,
@@ -71,7 +71,7 @@ class SarNet(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
-        self.g_a, self.g_s = transforms(shape)
+        self.g_a, self.g_s = networks_of(shape)
         self.entropy = EntropyNetworks(shape)
         self.entropy_bottleneck = EntropyBottleneck(shape.hyper)
         self.gaussian = GaussianConditional(None, scale_bound=SCALE_MIN)
@@ -86,13 +86,14 @@ class SarNet(nn.Module):
     def fit_deviation(self, x: Tensor) -> None:
         """Take each channel's standard deviation from the latents of `x`, shape (B, 1, H, W).
 
-        An autoencoder's latents have no natural size: quantiser steps and means are fitted too. Channels that
-        hardly touch the pixels yet count as if all together carried a part of the image, `CARRIED`, so that
-        an untrained network starts with latents that are not lost among the quantiser's noise.
+        Latents of networks that do not start orthonormal have no natural size: quantiser steps and means are
+        fitted too. Channels that hardly touch the pixels yet count as if all together carried a part of the
+        image, `CARRIED`, so that an untrained network starts with latents that are not lost among the
+        quantiser's noise.
         """
         y = self.g_a(x)
         self.deviation_log2.copy_(torch.log2(y.std(dim=(0, 2, 3)).clamp(min=1e-3)))
-        if self.shape.family != "lapped":
+        if not training_of(self.shape).orthonormal:
             sensitivity = self.fit_steps(y)
             carried = (sensitivity * torch.exp2(2 * self.deviation_log2)).sum() / STRIDE**2
             lift = 0.5 * torch.log2((CARRIED * x.var() / carried).clamp(min=1))
@@ -149,10 +150,7 @@ class SarNet(nn.Module):
         """Pixels of latents in quantiser steps, (B, C, h, w) -> (B, 1, 16 h, 16 w) normalised dB."""
         decoded = y_hat * torch.exp2(interpolate(self.inverse_log2, position))[:, :, None, None]
         with torch.autocast(y_hat.device.type, torch.bfloat16, enabled=autocast):
-            modulation = (
-                interpolate(self.g_s.get_parameter("modulate"), position) if self.g_s.branch else None
-            )
-            x_hat: Tensor = self.g_s(decoded, modulation).float()
+            x_hat: Tensor = self.g_s(decoded, position).float()
         return x_hat
 
     def code(

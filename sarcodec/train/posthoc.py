@@ -42,7 +42,7 @@ def posthoc(
     Parameters
     ----------
     g_a, g_s : nn.Module
-        Trained transforms, as `sarcodec.model.families.transforms` makes them for `shape`.
+        Trained transforms, as `sarcodec.model.families.networks_of` makes them for `shape`.
     shape : Shape
         Groups, family and its sizes, and rate anchors; the entropy networks get the least sizes there are.
     scenes : PackedScenes

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sarcodec.model import modelfile
-from sarcodec.model.families import transforms
+from sarcodec.model.families import networks_of, training_of
 from sarcodec.model.hyper import Shape
 from sarcodec.train import checkpoint
 from sarcodec.train.calibrate import calibrate
@@ -61,7 +61,7 @@ class Autoencoder(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
-        self.g_a, self.g_s = transforms(shape)
+        self.g_a, self.g_s = networks_of(shape)
         self.register_buffer("low_db", torch.tensor(-1.0))
         self.register_buffer("high_db", torch.tensor(1.0))
 
@@ -242,8 +242,9 @@ def weighed(
 
 
 def parameter_groups(net: SarNet) -> list[dict[str, object]]:
-    """Lapped kernels learn slowly (they start near their optimum), gains fast, CompressAI's quantiles not."""
-    slow = [p for name, p in net.named_parameters() if name.endswith(".lapped.weight")]
+    """What the family names learns slowly, gains learn fast, CompressAI's quantiles not at all."""
+    ends = training_of(net.shape).slow
+    slow = [p for name, p in net.named_parameters() if name.endswith(ends)]
     fast = [net.gain_log2, net.inverse_log2, net.scale_log2, net.hyper_gain_log2]
     net.entropy_bottleneck.quantiles.requires_grad_(requires_grad=False)
     special = {id(p) for p in slow + fast}

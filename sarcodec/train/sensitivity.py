@@ -23,7 +23,7 @@ def pixel_sensitivity(
     Parameters
     ----------
     g_s : nn.Module
-        Synthesis transform; where it has a branch, it is taken at its first rate level.
+        Synthesis transform; it is taken at its first rate level.
     y : Tensor, shape (B, C, h, w)
         Latents of training crops.
     deviation : Tensor, shape (C,)
@@ -53,5 +53,5 @@ def pixel_sensitivity(
 
 
 def _decode(g_s: nn.Module, y: Tensor) -> Tensor:
-    x: Tensor = g_s(y, g_s.get_parameter("modulate")[:1] if g_s.branch else None)
+    x: Tensor = g_s(y, torch.zeros(1, device=y.device))
     return x.float()

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from sarcodec.model.autoencoders import Block, Down, Up
+from sarcodec.model.residual import Block, Down, Up
 
 Integers = npt.NDArray[np.int64]
 

@@ -11,18 +11,27 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from sarcodec.model.families import transforms
+from sarcodec.model.families import networks_of
 from sarcodec.model.hyper import GroupHead, Shape
+from sarcodec.model.lapped import LappedShape
+from sarcodec.model.plain import PlainShape
+from sarcodec.model.residual import ResidualShape
 from sarcodec.train.export import tensors_of, write
 from sarcodec.train.network import SarNet
 from sarcodec.train.posthoc import silent_net
 
 ID, PLAIN_ID, RESIDUAL_ID, TRELLIS_ID = "toy1", "toy_plain", "toy_residual", "toy_trellis"
 HERE = Path(__file__).parent
-SHAPE = Shape(groups=(16, 8), wide=4, deep=4, wide_blocks=1, deep_blocks=1, hyper=4, hidden=8, anchors=3)
-PLAIN_SHAPE = Shape(groups=(4, 3), family="plain", base=2, wide=0, anchors=3)
+SHAPE = Shape(
+    transform=LappedShape(wide=4, deep=4, wide_blocks=1, deep_blocks=1),
+    groups=(16, 8),
+    hyper=4,
+    hidden=8,
+    anchors=3,
+)
+PLAIN_SHAPE = Shape(transform=PlainShape(base=2), groups=(4, 3), anchors=3)
 TRELLIS_SHAPE = replace(SHAPE, groups=(16, 56, 8), quantiser="trellis")
-RESIDUAL_SHAPE = Shape(groups=(4, 3), family="residual", base=2, wide=0, hyper=3, hidden=6, anchors=3)
+RESIDUAL_SHAPE = Shape(transform=ResidualShape(base=2), groups=(4, 3), hyper=3, hidden=6, anchors=3)
 
 
 def toy_net(seed: int = 20, shape: Shape = SHAPE) -> SarNet:
@@ -60,7 +69,7 @@ def made_up_crops() -> Tensor:
 @torch.no_grad()
 def lively_transforms(shape: Shape, x: Tensor) -> tuple[nn.Module, nn.Module]:
     """Random transforms with every weight in use; what comes back of `x` has a deviation of 1."""
-    g_a, g_s = transforms(shape)
+    g_a, g_s = networks_of(shape)
     for value in (*g_a.parameters(), *g_s.parameters()):
         if value.ndim == 4:
             nn.init.kaiming_normal_(value, nonlinearity="relu")

@@ -16,12 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sarcodec.model.averaged import LappedMeans
-from sarcodec.model.contents import OVERVIEWS, overview_kernel
-from sarcodec.model.entropy import LatentCoder
-from sarcodec.model.modelfile import Model
-from sarcodec.model.reduce import needed_layers
-from sarcodec.model.transforms import STRIDE, SynthesisTransform, to_blocks
+from sarcodec.model.family import Coded
+from sarcodec.model.lapped.averaged import LappedMeans
+from sarcodec.model.lapped.basis import to_blocks
+from sarcodec.model.lapped.overview import needed_layers
+from sarcodec.model.lapped.shape import OVERVIEWS
+from sarcodec.model.lapped.transform import LappedTransform
+from sarcodec.model.transforms import STRIDE, Transform
 
 RIDGE = 1e-6
 """Added to the diagonal of the normal equations, times its mean: features that are always 0 weigh nothing."""
@@ -30,19 +31,20 @@ RIDGE = 1e-6
 class Fit:
     """Normal equations of the kernels of one factor."""
 
-    def __init__(self, model: Model, g_s: SynthesisTransform, factor: int) -> None:
-        self.model, self.g_s, self.factor = model, g_s, factor
-        self.channels = sum(model.layers[: needed_layers(model, g_s, factor)])
-        self.kernel = overview_kernel(model.shape)
+    def __init__(self, transform: LappedTransform, factor: int) -> None:
+        self.transform, self.factor = transform, factor
+        g_s, scales, shape = transform.g_s, transform.scales, transform.shape
+        self.channels = sum(scales.layers[: needed_layers(g_s, scales, factor)])
+        self.kernel = shape.overview_kernel
         self.lapped = LappedMeans(g_s, factor, self.channels)
-        size, cells = model.shape.deep * self.kernel**2 + 1, (STRIDE // factor) ** 2
+        size, cells = shape.deep * self.kernel**2 + 1, (STRIDE // factor) ** 2
         self.left, self.right = np.zeros((size, size)), np.zeros((size, cells))
 
     def add(self, y_hat: npt.NDArray[Any], level: int, means: Tensor) -> None:
         """Take in decoded latents and the means of their pixels, (1, 1, 16 h / factor, 16 w / factor)."""
-        y, modulation = self.model.dequantised(y_hat[: self.channels], level)
-        assert modulation is not None
-        near = F.unfold(self.g_s.coarse(y, modulation), self.kernel, padding=self.kernel // 2)[0].T.numpy()
+        y, position = self.transform.dequantised(y_hat[: self.channels], level)
+        coarse = self.transform.g_s.coarse(y, self.transform.g_s.modulation(position))
+        near = F.unfold(coarse, self.kernel, padding=self.kernel // 2)[0].T.numpy()
         wanted = to_blocks(means - self.lapped(y), STRIDE // self.factor)[0].flatten(1).T.numpy()
         features = np.column_stack((near, np.ones(len(near), np.float32)))
         self.left += features.T @ features
@@ -57,23 +59,20 @@ class Fit:
 
 
 @torch.inference_mode()
-def overviews(model: Model, crops: Iterable[npt.NDArray[Any]], levels: Sequence[int]) -> dict[str, Tensor]:
-    """Tensors of a model file that make overviews; none where its g_s has no branch.
+def fit_overviews(
+    transform: Transform, crops: Iterable[npt.NDArray[Any]], levels: Sequence[int], coded: Coded
+) -> dict[str, Tensor]:
+    """Kernels of overviews; nothing if there is no branch. Crops are coded at one level after the other.
 
-    Parameters
-    ----------
-    crops : iterable of float32 array, shape (h, w)
-        In network units, multiples of 16; of training scenes.
-    levels : sequence of int
-        Rate levels that one crop after the other is coded at.
+    See :data:`sarcodec.model.family.Fit`.
     """
-    g_s = model.g_s
-    if not isinstance(g_s, SynthesisTransform) or not g_s.branch:
+    assert isinstance(transform, LappedTransform)
+    if not transform.g_s.branch:
         return {}
-    fits = [Fit(model, g_s, factor) for factor in OVERVIEWS]
+    fits = [Fit(transform, factor) for factor in OVERVIEWS]
     for crop, level in zip(crops, cycle(levels), strict=False):
-        y_hat = LatentCoder(model, level).encode(model.analyse(crop), dry=True).y_hat
-        whole = torch.from_numpy(model.synthesise(y_hat, level))[None, None]
+        y_hat = coded(transform.analyse(crop), level)
+        whole = torch.from_numpy(transform.synthesise(y_hat, level))[None, None]
         for fit in fits:
             fit.add(y_hat, level, F.avg_pool2d(whole, fit.factor))
     solved = {fit.factor: fit.solved() for fit in fits}

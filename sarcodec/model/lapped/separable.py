@@ -10,8 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from sarcodec.model.lapped.basis import OVERLAP, Border, frequencies, lapped_kernels
 from sarcodec.model.runtime import threads_kept
-from sarcodec.model.transforms import OVERLAP, STRIDE, Border, frequencies, lapped_kernels
+from sarcodec.model.transforms import STRIDE
 
 with threads_kept():  # this may be the first that a forked process computes
     _BORDER = Border()

@@ -12,7 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sarcodec.model.convolve import convolve
-from sarcodec.model.transforms import OVERLAP, STRIDE, SynthesisTransform, from_blocks
+from sarcodec.model.lapped.basis import OVERLAP, from_blocks
+from sarcodec.model.lapped.networks import SynthesisTransform
+from sarcodec.model.transforms import STRIDE
 
 
 class LappedMeans:
@@ -63,7 +65,8 @@ class CoarseMeans:
     Parameters
     ----------
     weight, bias : Tensor, shapes (cells, deep, kernel, kernel) and (cells,)
-        A convolution that makes the cells of 16 x 16 pixels, row by row; see `sarcodec.train.overview`.
+        A convolution that makes the cells of 16 x 16 pixels, row by row; see
+        `sarcodec.model.lapped.fit_overviews`.
     """
 
     def __init__(self, g_s: SynthesisTransform, weight: Tensor, bias: Tensor) -> None:

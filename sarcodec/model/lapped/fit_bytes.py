@@ -1,4 +1,4 @@
-"""Steps of the bytes that flow through the branches of the transforms, see :mod:`sarcodec.model.eightbit`.
+"""Steps of the bytes that flow through the branches, see :mod:`sarcodec.model.lapped.branch`.
 
 Channels are first made of similar size, which changes no output: what makes a channel is divided by a factor,
 what takes it is multiplied by the same one. The factor lies between that of equal activations and that of
@@ -19,11 +19,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from sarcodec.model.contents import STEPS_LOG2
-from sarcodec.model.eightbit import GREATEST, SMALLEST
-from sarcodec.model.entropy import LatentCoder
-from sarcodec.model.modelfile import Model
-from sarcodec.model.transforms import AnalysisTransform, SynthesisTransform
+from sarcodec.model.family import Coded
+from sarcodec.model.lapped.networks import AnalysisTransform, SynthesisTransform
+from sarcodec.model.lapped.shape import GREATEST, SMALLEST, STEPS_LOG2
+from sarcodec.model.lapped.transform import LappedTransform
+from sarcodec.model.transforms import Transform
 
 TOWARDS_EQUAL = 0.75
 """1 makes the channels of an activation equally large, 0 the weights that take them."""
@@ -33,38 +33,29 @@ of what is within it. The former are rarely large, and cut only where the block 
 TINY = 1e-3
 """Magnitudes below this one are not told apart."""
 
-Transform = AnalysisTransform | SynthesisTransform
+Network = AnalysisTransform | SynthesisTransform
 Seen = dict[nn.Module, Tensor]
 """The largest magnitude of each channel that a convolution takes."""
 
 
-def in_bytes(
-    tensors: dict[str, Tensor], model: Model, crops: Iterable[npt.NDArray[Any]], levels: Sequence[int]
+def fit_bytes(
+    transform: Transform, crops: Iterable[npt.NDArray[Any]], levels: Sequence[int], coded: Coded
 ) -> dict[str, Tensor]:
-    """Tensors of a model file whose branches run in 8 bits; `tensors` themselves where it has none.
+    """Steps of bytes and scaled weights of both branches; nothing if there are none.
 
-    Parameters
-    ----------
-    tensors : mapping of name to Tensor
-        Of a model file without steps of bytes.
-    model : Model
-        What they make.
-    crops : iterable of float32 array, shape (h, w)
-        In network units, multiples of 16; of training scenes.
-    levels : sequence of int
-        Rate levels that the crops are coded at.
+    See :data:`sarcodec.model.family.Fit`.
     """
-    g_a, g_s = copy.deepcopy(model.g_a), copy.deepcopy(model.g_s)
-    if not isinstance(g_a, AnalysisTransform) or not isinstance(g_s, SynthesisTransform) or not g_s.branch:
-        return tensors
+    assert isinstance(transform, LappedTransform)
+    g_a, g_s = copy.deepcopy(transform.g_a), copy.deepcopy(transform.g_s)
+    if not g_s.branch:
+        return {}
     with torch.inference_mode(), _largest(g_a) as analysis, _largest(g_s) as synthesis:
         for crop in crops:
             y = g_a(torch.from_numpy(crop)[None, None])[0].numpy()
             for level in levels:
-                y_hat = LatentCoder(model, level).encode(y, dry=True).y_hat
-                g_s(*model.dequantised(y_hat, level))
-    changed = dict(tensors)
-    nets: tuple[tuple[str, Transform, Seen], ...] = (("g_a", g_a, analysis), ("g_s", g_s, synthesis))
+                g_s(*transform.dequantised(coded(y, level), level))
+    changed: dict[str, Tensor] = {}
+    nets: tuple[tuple[str, Network, Seen], ...] = (("g_a", g_a, analysis), ("g_s", g_s, synthesis))
     for name, (key, net, seen) in zip(STEPS_LOG2, nets, strict=True):
         part = name.split("/", maxsplit=1)[0]
         changed[name] = torch.tensor(_fit(net, seen), dtype=torch.int16)
@@ -85,7 +76,7 @@ class _Row:
     """Whether that is in bytes."""
 
 
-def _rows(net: Transform) -> tuple[_Row, _Row]:
+def _rows(net: Network) -> tuple[_Row, _Row]:
     """The two rows of a branch, in the order in which they run."""
     wide, deep = list(net.wide), list(net.deep)
     if isinstance(net, AnalysisTransform):
@@ -96,7 +87,7 @@ def _rows(net: Transform) -> tuple[_Row, _Row]:
 
 
 @contextmanager
-def _largest(net: Transform) -> Iterator[Seen]:
+def _largest(net: Network) -> Iterator[Seen]:
     """What the convolutions of a branch see while the context lasts."""
     seen: Seen = {}
 
@@ -114,7 +105,7 @@ def _largest(net: Transform) -> Iterator[Seen]:
 
 
 @torch.no_grad()
-def _fit(net: Transform, seen: Seen) -> list[int]:
+def _fit(net: Network, seen: Seen) -> list[int]:
     """Scale the channels of a branch, in place; logarithms of the steps, in the order of a model file."""
     powers: list[int] = []
     for row in _rows(net):

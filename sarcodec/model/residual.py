@@ -1,62 +1,69 @@
-"""Convolutional autoencoders at stride 16: a plain one and a residual one.
-
-Both look at the raster as one image: they have no normalisation over an image or a batch, so that a tile with
-its halo gives what the whole raster would give.
-"""
+"""A residual convolutional autoencoder at stride 16."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sarcodec.model.autoencoder_shape import AutoencoderShape
 from sarcodec.model.convolve import Conv2d
-
-PLAIN_REACH, RESIDUAL_REACH = 2, 7
-"""Latents on each side that a pixel depends on: 30 and 106 pixels of kernels, in strides of 16."""
-
-
-class PlainAnalysis(nn.Sequential):
-    """Four 5x5 convolutions of stride 2: (B, 1, H, W) -> (B, channels, H/16, W/16).
-
-    Parameters
-    ----------
-    channels : int
-        Latent channels.
-    base : int
-        Channels at stride 2; strides 4 and 8 have twice and four times as many.
-    """
-
-    def __init__(self, channels: int, base: int) -> None:
-        sizes = (1, base, 2 * base, 4 * base, channels)
-        layers: list[nn.Module] = []
-        for inputs, outputs in pairwise(sizes):
-            layers += [Conv2d(inputs, outputs, 5, stride=2, padding=2), nn.ReLU()]
-        super().__init__(*layers[:-1])
+from sarcodec.model.family import Arrays, Family, Training
+from sarcodec.model.latent_scales import LatentScales
+from sarcodec.model.network_transform import NetworkTransform, loaded
+from sarcodec.model.schema import Schema, convolutions
 
 
-class PlainSynthesis(nn.Module):
-    """Four transposed 5x5 convolutions of stride 2, the mirror of :class:`PlainAnalysis`."""
+@dataclass(frozen=True)
+class ResidualShape(AutoencoderShape):
+    """Sizes: ``base`` channels at strides 1 and 2; each further stride has twice as many."""
 
-    branch = False
+    family: ClassVar[str] = "residual"
 
-    def __init__(self, channels: int, base: int) -> None:
-        super().__init__()
-        sizes = (channels, 4 * base, 2 * base, base, 1)
-        layers: list[nn.Module] = []
-        for inputs, outputs in pairwise(sizes):
-            layers += [
-                nn.ConvTranspose2d(inputs, outputs, 5, stride=2, padding=2, output_padding=1),
-                nn.ReLU(),
-            ]
-        self.net = nn.Sequential(*layers[:-1])
+    @property
+    def reach(self) -> int:
+        """106 pixels of kernels, in strides of 16."""
+        return 7
 
-    def forward(self, y: Tensor, modulation: Tensor | None = None) -> Tensor:
-        """(B, channels, h, w) -> (B, 1, 16 h, 16 w); there is nothing to modulate."""
-        del modulation
-        x: Tensor = self.net(y)
-        return x
+
+def schema(shape: ResidualShape, channels: int, anchors: int) -> Schema:
+    """Tensors of a model file."""
+    del anchors
+    f = shape.base
+    sizes = (f, f, 2 * f, 4 * f, 8 * f)
+
+    def analysis() -> Iterator[tuple[str, tuple[int, ...]]]:
+        yield "0", (f, 1, 3, 3)
+        for k, (inputs, outputs) in enumerate(pairwise(sizes)):
+            yield f"{2 * k + 1}.first", (outputs, inputs, 3, 3)
+            yield f"{2 * k + 1}.second", (outputs, outputs, 3, 3)
+            yield f"{2 * k + 1}.skip", (outputs, inputs, 1, 1)
+            yield f"{2 * k + 2}.first", (outputs, outputs, 3, 3)
+            yield f"{2 * k + 2}.second", (outputs, outputs, 3, 3)
+        yield "9", (channels, 8 * f, 1, 1)
+
+    def synthesis() -> Iterator[tuple[str, tuple[int, ...]]]:
+        yield "net.0", (8 * f, channels, 1, 1)
+        for k, (inputs, outputs) in enumerate(pairwise(sizes[::-1])):
+            yield f"net.{2 * k + 1}.first", (inputs, inputs, 3, 3)
+            yield f"net.{2 * k + 1}.second", (inputs, inputs, 3, 3)
+            yield f"net.{2 * k + 2}.first", (inputs, inputs, 3, 3)
+            yield f"net.{2 * k + 2}.skip", (outputs, inputs, 1, 1)
+        yield "net.9", (1, f, 3, 3)
+
+    def up() -> Iterator[tuple[str, tuple[int, ...]]]:
+        for k, (inputs, outputs) in enumerate(pairwise(sizes[::-1])):
+            yield f"net.{2 * k + 2}.second", (inputs, outputs, 3, 3)
+
+    return Schema(
+        convolutions("analysis/g_a.", analysis())
+        | convolutions("synthesis/g_s.", synthesis())
+        | convolutions("synthesis/g_s.", up(), transposed=True)
+    )
 
 
 class Block(nn.Module):
@@ -129,8 +136,6 @@ class ResidualAnalysis(nn.Sequential):
 class ResidualSynthesis(nn.Module):
     """The mirror of :class:`ResidualAnalysis`."""
 
-    branch = False
-
     def __init__(self, channels: int, base: int) -> None:
         super().__init__()
         sizes = (8 * base, 4 * base, 2 * base, base, base)
@@ -139,9 +144,9 @@ class ResidualSynthesis(nn.Module):
             layers += [Block(inputs), Up(inputs, outputs)]
         self.net = nn.Sequential(*layers, Conv2d(base, 1, 3, padding=1))
 
-    def forward(self, y: Tensor, modulation: Tensor | None = None) -> Tensor:
-        """(B, channels, h, w) -> (B, 1, 16 h, 16 w); there is nothing to modulate."""
-        del modulation
+    def forward(self, y: Tensor, position: Tensor | None = None) -> Tensor:
+        """(B, channels, h, w) -> (B, 1, 16 h, 16 w); the rate makes no difference."""
+        del position
         x: Tensor = self.net(y)
         return x
 
@@ -150,3 +155,18 @@ def _silence(conv: Conv2d) -> None:
     nn.init.zeros_(conv.weight)
     assert conv.bias is not None
     nn.init.zeros_(conv.bias)
+
+
+def networks(shape: ResidualShape, channels: int, anchors: int) -> tuple[nn.Module, nn.Module]:
+    """g_a and g_s, freshly initialised."""
+    del anchors
+    return ResidualAnalysis(channels, shape.base), ResidualSynthesis(channels, shape.base)
+
+
+def build(shape: ResidualShape, scales: LatentScales, tensors: Arrays, device: str) -> NetworkTransform:
+    """The transform of a model file."""
+    g_a, g_s = loaded(lambda: networks(shape, scales.channels, scales.anchors), tensors, device)
+    return NetworkTransform(shape.reach, scales, g_a, g_s, device)
+
+
+FAMILY = Family(ResidualShape, schema, build, Training(networks, channels_last=False))
