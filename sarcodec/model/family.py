@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=TransformShape)
 S_contra = TypeVar("S_contra", bound=TransformShape, contravariant=True)
+RESERVED = {
+    "anchors",
+    "family",
+    "first_coded",
+    "groups",
+    "hidden",
+    "hyper",
+    "layers",
+    "quantiser",
+    "unit_db",
+}
+"""Settings that the model files of all families have."""
 Arrays = Mapping[str, npt.NDArray[Any]]
 """Tensors of a model file by name."""
 Coded = Callable[[npt.NDArray[Any], int], npt.NDArray[Any]]
@@ -77,3 +89,7 @@ class Family(Generic[S]):
     """Whether the digest of the synthesis covers the family's name."""
     also_written: dict[str, int] = field(default_factory=dict)
     """Settings without a meaning in this family that its model files hold nevertheless."""
+
+    def __post_init__(self) -> None:
+        if taken := RESERVED & set(self.shape.names()):
+            raise ValueError(f"settings of every family are called {', '.join(sorted(taken))}")
