@@ -21,12 +21,12 @@ WINDOW = """
 import sys, time
 path, col, row, side, jobs = sys.argv[1], *map(int, sys.argv[2:])
 began = time.monotonic()
-import sarcodec, sarcodec.decoder
+import sarcodec, sarcodec.decoding.pipeline
 started = time.monotonic()
 with sarcodec.open(path, jobs=jobs) as scene:
     touched = set()
     layers = scene.decoder.latents
-    scene.decoder.latents = lambda place, *beside: touched.add(place) or layers(place, *beside)
+    scene.decoder.latents = lambda place, *rest: touched.add(place) or layers(place, *rest)
     opened = time.monotonic()
     scene.read(window=(col, row, side, side))
     read = time.monotonic()

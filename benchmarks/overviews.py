@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from sarcodec.api import encode_array
 from sarcodec.dataset import SarcDataset
-from sarcodec.model.reduce import FACTORS
+from sarcodec.model.transforms import FACTORS
 from sarcodec.radiometry import to_db
 from sarcodec.simulate import Scene, SceneSpec
 from sarcodec.types import Scale, Window

@@ -18,10 +18,11 @@ from functools import wraps
 from typing import Any
 from unittest.mock import patch
 
-from sarcodec import decoder, encoder, zoo
+from sarcodec import zoo
 from sarcodec.api import decode_array, encode_array
 from sarcodec.bench.codecs import registry
 from sarcodec.bench.simulated import landscape
+from sarcodec.encoding import spool, survey
 from sarcodec.model import modelfile
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.lapped import LappedTransform
@@ -29,6 +30,7 @@ from sarcodec.model.lapped.networks import AnalysisTransform, SynthesisTransform
 from sarcodec.model.modelfile import Model
 from sarcodec.model.trellis import Trellis
 from sarcodec.model.walk import Walk
+from sarcodec.pixels import BandPixels
 
 REST = "all else"
 Stages = dict[str, tuple[object, str]]
@@ -39,8 +41,8 @@ def stages_of(model: Model) -> tuple[Stages, Stages]:
     """Stages of encoding and of decoding."""
     assert isinstance(model.transform, LappedTransform)
     encoding: Stages = {
-        "first pass: scale, range, mean": (encoder, "scan_band"),
-        "reading, decibels, mask, fill": (encoder, "analyse_tile"),
+        "first pass: scale, range, mean": (survey, "scan_band"),
+        "reading, decibels, mask, fill": (spool, "analyse"),
         "lapped transform of g_a": (model.transform.g_a.lapped, "forward"),
         "branch of g_a": (AnalysisTransform, "forward"),
         "hyper-analysis": (Model, "hyper_analysis"),
@@ -53,7 +55,7 @@ def stages_of(model: Model) -> tuple[Stages, Stages]:
         "integer networks, means and scales": (Walk, "through"),
         "branch of g_s": (SynthesisTransform, "features"),
         "lapped transform and last convolution of g_s": (SynthesisTransform, "forward"),
-        "radiometry": (decoder, "native_values"),
+        "radiometry": (BandPixels, "native"),
     }
     return encoding, decoding
 

@@ -29,14 +29,17 @@ if TYPE_CHECKING:
     from sarcodec.api import DecodeReport, decode, decode_array, encode, encode_array, extract
     from sarcodec.damage import DamagedTile
     from sarcodec.dataset import SarcDataset, open  # noqa: A004
-    from sarcodec.encoding import EncodeReport
+    from sarcodec.encoding.report import EncodeReport
     from sarcodec.layers import Extracted
     from sarcodec.limits import Limits
+    from sarcodec.options import DecodeOptions, EncodeOptions
     from sarcodec.types import Quantity, Scale, Window
 
 __all__ = [
     "DamagedTile",
+    "DecodeOptions",
     "DecodeReport",
+    "EncodeOptions",
     "EncodeReport",
     "Extracted",
     "Limits",
@@ -56,8 +59,9 @@ __all__ = [
 _HOME = {
     **dict.fromkeys(("Quantity", "Scale", "Window"), "sarcodec.types"),
     **dict.fromkeys(("SarcDataset", "open"), "sarcodec.dataset"),
+    **dict.fromkeys(("DecodeOptions", "EncodeOptions"), "sarcodec.options"),
     "DamagedTile": "sarcodec.damage",
-    "EncodeReport": "sarcodec.encoding",
+    "EncodeReport": "sarcodec.encoding.report",
     "Extracted": "sarcodec.layers",
     "Limits": "sarcodec.limits",
 }

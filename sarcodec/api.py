@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy.typing as npt
 
-from sarcodec import arguments, memory
-from sarcodec.arguments import flag
+from sarcodec import arguments, memory, provenance
+from sarcodec.arguments import flag, whole
 from sarcodec.arrays import source_of
 from sarcodec.atomic import replacing
-from sarcodec.dataset import (
-    LimitsLike,
-    PathLike,
-    SarcDataset,
-    Tick,
-    WindowLike,
-    check_header,
-    open_file,
-    silent,
-    ticking,
-)
+from sarcodec.dataset import PathLike, SarcDataset, WindowLike, check_header, open_file
 from sarcodec.dataset import open as open_dataset
-from sarcodec.encoding import EncodeReport, Order, carry_out
+from sarcodec.encoding.report import EncodeReport
 from sarcodec.endings import GEOTIFF, SARC, Kind, output_of
 from sarcodec.errors import UsageError
+from sarcodec.keywords import DecodeKeywords, EncodeKeywords, FileKeywords, with_keywords
 from sarcodec.layers import Extracted, keep_layers
 from sarcodec.limits import DEFAULT, limits_of
 from sarcodec.metadata import RasterMeta
-from sarcodec.types import Quantity, Scale, Window
+from sarcodec.options import DecodeOptions, EncodeOptions, LimitsLike
+from sarcodec.progress import Tick, silent, ticking
+from sarcodec.types import Window
 
 if TYPE_CHECKING:
     from sarcodec.damage import DamagedTile
@@ -45,30 +38,25 @@ class DecodeReport:
     """Metadata of the raster that was written."""
     damaged: tuple[DamagedTile, ...] = ()
     """Tiles that are lost, where `allow_partial` was given."""
-    targets: bool = False
-    """Whether bright targets were raised."""
+    corrections: tuple[str, ...] = ()
+    """Corrections that were applied, each by its keyword: targets, unbiased, texture."""
+
+    @property
+    def targets(self) -> bool:
+        """Whether bright targets were raised."""
+        return "targets" in self.corrections
 
 
+@with_keywords(EncodeOptions)
 @memory.told()
 def encode(
     src: PathLike,
     out: PathLike,
     *,
-    quality: float | None = None,
-    bpp: float | None = None,
-    rmse_db: float | None = None,
-    scale: Scale | str | Sequence[Scale | str | None] | None = None,
-    quantity: Quantity | str = Quantity.UNKNOWN,
-    radiometry: bool | int = False,
-    targets: bool = False,
-    texture: bool = False,
-    model: PathLike | None = None,
-    device: str = "auto",
-    jobs: int | None = None,
     overwrite: bool = False,
     progress: Tick | None = silent,
-    limits: LimitsLike = DEFAULT,
-    bands: Sequence[int] | None = None,
+    options: EncodeOptions | None = None,
+    **keywords: Unpack[FileKeywords],
 ) -> EncodeReport:
     """Encode a raster file.
 
@@ -105,6 +93,8 @@ def encode(
         Called with a stage, steps done and steps in all.
     limits : Limits or mapping
         Largest sizes to accept, ``{"bands": 100}`` for example; who decodes needs them raised as well.
+    options : EncodeOptions, optional
+        What all of these say but the files, `overwrite` and `progress`; those that are given as well count.
 
     Raises
     ------
@@ -113,39 +103,29 @@ def encode(
     """
     from sarcodec.io.raster import RasterSource
 
-    order = Order(
-        quality, bpp, rmse_db, scale, quantity, radiometry, targets, texture, model, device, jobs, limits
-    )
-    tick = ticking(progress)
+    chosen, tick = EncodeOptions.of(options, keywords), ticking(progress)
     given, target = _files(src, out, SARC, overwrite=overwrite)
     with (
-        RasterSource(given, limits=limits_of(limits), bands=bands) as source,
+        RasterSource(given, limits=chosen.largest, bands=chosen.bands) as source,
         replacing(target, overwrite=overwrite) as partial,
         partial.open("w+b") as file,
     ):
         source.tell_left_out()
-        return carry_out(order, source, file, tick, partial.parent)
+        from sarcodec.encoding import pipeline  # torch, which a slip of the pen need not wait for
+
+        return pipeline.encode(source, file, chosen, tick, partial.parent)
 
 
+@with_keywords(EncodeOptions, "bands")
 @memory.told()
 def encode_array(
     array: npt.ArrayLike,
     *,
-    quality: float | None = None,
-    bpp: float | None = None,
-    rmse_db: float | None = None,
-    scale: Scale | str | Sequence[Scale | str | None] | None = None,
-    quantity: Quantity | str = Quantity.UNKNOWN,
     nodata: float | None = None,
     meta: RasterMeta | None = None,
-    radiometry: bool | int = False,
-    targets: bool = False,
-    texture: bool = False,
-    model: PathLike | None = None,
-    device: str = "auto",
-    jobs: int | None = None,
     progress: Tick | None = silent,
-    limits: LimitsLike = DEFAULT,
+    options: EncodeOptions | None = None,
+    **keywords: Unpack[EncodeKeywords],
 ) -> bytes:
     """Encode an array; parameters that are not listed are those of :func:`encode`.
 
@@ -175,33 +155,30 @@ def encode_array(
     LimitError
         The array is larger than `limits`.
     """
-    order = Order(
-        quality, bpp, rmse_db, scale, quantity, radiometry, targets, texture, model, device, jobs, limits
-    )
+    chosen = EncodeOptions.of(options, keywords)
+    if chosen.bands is not None:
+        raise UsageError("bands chooses those of a file, not of an array", hint="Index the array instead.")
     tick, file = ticking(progress), io.BytesIO()
-    carry_out(order, source_of(array, nodata, meta, limits_of(limits)), file, tick)
+    source = source_of(array, nodata, meta, chosen.largest)
+    from sarcodec.encoding import pipeline
+
+    pipeline.encode(source, file, chosen, tick)
     return file.getvalue()
 
 
+@with_keywords(DecodeOptions)
 @memory.told()
 def decode(
     src: PathLike,
     out: PathLike,
     *,
     window: WindowLike | None = None,
-    base_only: bool = False,
-    allow_partial: bool = False,
-    unbiased: bool = False,
     reduce: int = 1,
-    targets: bool = True,
-    texture: str | None = None,
-    model: PathLike | None = None,
-    device: str = "auto",
-    jobs: int | None = None,
     overwrite: bool = False,
     creation_options: Mapping[str, str] | None = None,
     progress: Tick | None = silent,
-    limits: LimitsLike = DEFAULT,
+    options: DecodeOptions | None = None,
+    **keywords: Unpack[DecodeKeywords],
 ) -> DecodeReport:
     """Decode a `.sarc` file into a GeoTIFF with all metadata of the source.
 
@@ -215,7 +192,7 @@ def decode(
         Decode the base layer alone: smoother, faster.
     allow_partial : bool
         Go on where tiles are damaged: they, and what their loss reaches, become nodata, and a tag names them.
-        The file is looked through for damage first. Where the index is lost, tiles are found without it.
+        Where the index is lost, tiles are found without it.
     unbiased : bool
         Apply the gains of a file that was encoded with `radiometry`: pixels then estimate mean power, and a
         tag says so. A tile whose gains are damaged counts as damaged.
@@ -231,6 +208,9 @@ def decode(
         GDAL creation options of the GeoTIFF.
     limits : Limits
         Largest sizes to accept.
+    options : DecodeOptions, optional
+        What `base_only`, `allow_partial`, `unbiased`, `targets`, `texture`, `model`, `device`, `jobs` and
+        `limits` say, all at once; those that are given as well count.
 
     Raises
     ------
@@ -238,71 +218,48 @@ def decode(
         One of its subclasses.
     """
     given, out = _files(src, out, GEOTIFF, overwrite=overwrite)
-    check_header(given, limits_of(limits))
-    from sarcodec.damage import marked
+    chosen, tick, factor = DecodeOptions.of(options, keywords), ticking(progress), whole("reduce", reduce)
+    creation = arguments.maybe(arguments.options, "creation_options", creation_options)
+    check_header(given, chosen.largest)
+    from sarcodec.decoding import mask_band, pipeline
     from sarcodec.io.raster import RasterSink
-    from sarcodec.meaning import tags
     from sarcodec.model.runtime import threads_kept
-    from sarcodec.verify import inspect
 
-    tick, factor = ticking(progress), arguments.whole("reduce", reduce)
-    options = arguments.maybe(arguments.options, "creation_options", creation_options)
-    chosen: Any = {"base_only": base_only, "allow_partial": allow_partial, "model": model, "device": device}
-    chosen |= {"unbiased": unbiased, "targets": targets, "texture": texture}
-    with open_dataset(given, jobs=jobs, limits=limits, **chosen) as coded, threads_kept():
-        part = coded.check_window(window)
-        meta = coded.meta if window is None else coded.meta.cropped(part)
-        decoder, part = coded.reduced(factor, part)
-        if factor != 1:
-            from sarcodec import reduced
-
-            meta = reduced.marked(meta, factor)
-        if unbiased:
-            from sarcodec import gain
-
-            meta = gain.marked(meta)
-        if texture is not None:
-            from sarcodec.texture import marked as textured
-
-            meta = textured(meta)
-        meta = tags.marked(meta, decoder.header)
-        bands = range(meta.count)
-        target = RasterSink(out, meta, overwrite=overwrite, options=options)
-        damaged: tuple[DamagedTile, ...] = ()
-        if allow_partial:
-            damaged = tuple(sorted(inspect(decoder, part, bands, tick)))
-        if damaged:
-            meta = marked(meta, coded.fill, damaged)
-            target = RasterSink(out, meta, overwrite=overwrite, options=options)
-        with target as sink:
-            for band, piece, values in decoder.strips(part, bands, tick):
-                place = Window(piece.col - part.col, piece.row - part.row, piece.width, piece.height)
-                sink.write(band, values, place)
+    with open_dataset(given, options=chosen) as dataset, threads_kept():
+        part = dataset.check_window(window)
+        meta = dataset.meta if window is None else dataset.meta.cropped(part)
+        decoder, part = dataset.reduced(factor, part)
+        meta = provenance.decoded(meta, decoder.header, decoder.corrections, factor)
+        with RasterSink(out, meta, overwrite=overwrite, options=creation) as sink:
+            for piece in pipeline.decode(decoder, part, range(meta.count), tick):
+                sink.write(piece.band, piece.values, _within(piece.window, part))
             # Only now is it known what damage reached.
-            for at in decoder.grid.touching(part) if decoder.has_mask else ():
-                whole = decoder.grid.window(*at)
-                common = whole.intersect(part)
+            for at in decoder.grid.touching(part) if decoder.coded.has_mask else ():
+                tile = decoder.grid.window(*at)
+                common = tile.intersect(part)
                 assert common is not None
-                place = Window(common.col - part.col, common.row - part.row, common.width, common.height)
-                sink.write_mask(decoder.shown(*at)[common.inside(whole)], place)
-        return DecodeReport(meta, damaged, coded.decoder.sides.raises)
+                seen = mask_band.shown_in_tile(decoder, *at)[common.inside(tile)]
+                sink.write_mask(seen, _within(common, part))
+            if dataset.damaged:
+                meta = provenance.damaged(meta, dataset.fill, dataset.damaged)
+                sink.amend(meta)
+        applied = tuple(correction.use for correction in decoder.corrections)
+        return DecodeReport(meta, dataset.damaged, applied)
 
 
+def _within(window: Window, outer: Window) -> Window:
+    """`window` as a place in an array that covers `outer`."""
+    return Window(window.col - outer.col, window.row - outer.row, window.width, window.height)
+
+
+@with_keywords(DecodeOptions)
 @memory.told()
 def decode_array(
-    data: bytes,
-    *,
-    unbiased: bool = False,
-    targets: bool = True,
-    texture: str | None = None,
-    jobs: int | None = None,
-    device: str = "auto",
-    model: PathLike | None = None,
-    limits: LimitsLike = DEFAULT,
+    data: bytes, *, options: DecodeOptions | None = None, **keywords: Unpack[DecodeKeywords]
 ) -> npt.NDArray[Any]:
     """Decode a whole `.sarc` file in memory to an array of shape (bands, height, width), native dtype.
 
-    Parameters as for :func:`decode`.
+    Parameters as for :func:`sarcodec.open`.
 
     Raises
     ------
@@ -316,10 +273,14 @@ def decode_array(
             f"data={arguments.shown(data)} are not bytes",
             hint="Give the bytes of a .sarc file. For a file, use sarcodec.open(name).read().",
         )
-    chosen: Any = {"jobs": jobs, "device": device, "model": model, "limits": limits}
-    chosen |= {"unbiased": unbiased, "targets": targets, "texture": texture}
-    with SarcDataset(io.BytesIO(data), "<bytes>", **chosen) as coded:
-        return coded.read()
+    chosen = DecodeOptions.of(options, keywords)
+    if chosen.allow_partial:
+        raise UsageError(
+            "an array cannot say which of its pixels are lost",
+            hint="Use sarcodec.open(data, allow_partial=True): it has damaged and fill.",
+        )
+    with SarcDataset(io.BytesIO(data), "<bytes>", chosen) as dataset:
+        return dataset.read()
 
 
 @memory.told()
@@ -346,7 +307,7 @@ def extract(
     SarcError
         One of its subclasses.
     """
-    count, tick, allowed = arguments.whole("layers", layers), ticking(progress), limits_of(limits)
+    count, tick, allowed = whole("layers", layers), ticking(progress), limits_of(limits)
     given, target = _files(src, out, SARC, overwrite=overwrite)
     with (
         open_file(given) as source,

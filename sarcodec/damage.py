@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,7 @@ from sarcodec.bitstream.header import Header
 from sarcodec.bitstream.reader import where
 from sarcodec.errors import FormatError, UsageError
 from sarcodec.invalid import InvalidPalette, native_nodata, valid_mask
-from sarcodec.metadata import RasterMeta
 from sarcodec.types import Place, TileGrid, Window
-
-NAMESPACE, TAG = "SARCODEC", "DAMAGED_TILES"
-"""Where a raster that was decoded in part says so."""
 
 
 @dataclass(frozen=True, order=True)
@@ -114,9 +110,3 @@ def reached(grid: TileGrid, at: tuple[int, int], lost: Iterable[tuple[int, int]]
         if common is not None:
             parts.append(common.inside(here))
     return parts
-
-
-def marked(meta: RasterMeta, fill: Any, damaged: Iterable[DamagedTile]) -> RasterMeta:
-    """`meta` with `fill` declared as nodata, and a tag that names the damaged tiles."""
-    tags = {**meta.tags, NAMESPACE: {**meta.tags.get(NAMESPACE, {}), TAG: "; ".join(map(str, damaged))}}
-    return replace(meta, nodata=fill.item(), tags=tags)

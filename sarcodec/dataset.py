@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -17,33 +17,23 @@ from sarcodec.bitstream.positioned import closed_error
 from sarcodec.borrowed import borrowed, usable
 from sarcodec.described import Described
 from sarcodec.errors import InputError, UsageError
-from sarcodec.limits import DEFAULT, Limits, limits_of
+from sarcodec.keywords import DecodeKeywords, with_keywords
+from sarcodec.limits import Limits
 from sarcodec.metadata import RasterMeta
 from sarcodec.nodata import as_masked
-from sarcodec.parallel import workers
+from sarcodec.options import DecodeOptions
 from sarcodec.places import open_here
-from sarcodec.request import bands_of, decoding, factor_of, window_of
+from sarcodec.progress import Tick, silent, ticking
+from sarcodec.request import bands_of, factor_of, window_of
 from sarcodec.source import alpha_band
 from sarcodec.types import Basis, Scale, Window
 
 if TYPE_CHECKING:
     from sarcodec.damage import DamagedTile
-    from sarcodec.decoder import Decoder
+    from sarcodec.decoding.decoder import Decoder
 
 PathLike = str | os.PathLike[str]
 WindowLike = Window | tuple[int, int, int, int]
-LimitsLike = Limits | Mapping[str, int]
-Tick = Callable[[str, int, int], None]
-"""Progress: stage, steps done, steps in all."""
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """No progress shown."""
-
-
-def ticking(progress: object) -> Tick:
-    """What shows progress; `UsageError` for what cannot."""
-    return silent if progress is None else arguments.callback("progress", progress)
 
 
 class SarcDataset(Described):
@@ -53,34 +43,15 @@ class SarcDataset(Described):
     its path, with the same options.
     """
 
+    @with_keywords(DecodeOptions)
     def __init__(
         self,
         file: BinaryIO,
         name: str,
-        *,
-        jobs: int | None = None,
-        base_only: bool = False,
-        allow_partial: bool = False,
-        unbiased: bool = False,
-        targets: bool = True,
-        texture: str | None = None,
-        model: PathLike | None = None,
-        device: str = "auto",
-        limits: LimitsLike = DEFAULT,
+        options: DecodeOptions | None = None,
+        **keywords: Unpack[DecodeKeywords],
     ) -> None:
-        self._options = decoding(
-            {
-                "jobs": jobs,
-                "base_only": base_only,
-                "allow_partial": allow_partial,
-                "unbiased": unbiased,
-                "targets": targets,
-                "texture": texture,
-                "model": model,
-                "device": device,
-                "limits": limits,
-            }
-        )
+        self.options = DecodeOptions.of(options, keywords)
         self.name = name
         self._path = _path_of(file)
         self._file = usable(file)
@@ -88,19 +59,18 @@ class SarcDataset(Described):
 
     def _start(self) -> None:
         """Make what decodes, for this process."""
-        from sarcodec.decoder import Decoder
+        from sarcodec.decoding.coded_file import CodedFile
+        from sarcodec.decoding.decoder import Decoder
         from sarcodec.model.runtime import pick_device, threads_kept
 
-        self._reduced: dict[int, Decoder] = {}
-        own = ("base_only", "allow_partial", "unbiased", "targets", "model", "limits")
         with threads_kept():
-            self.decoder = Decoder(
-                self._file,
-                jobs=workers(self._options["jobs"]),
-                textured=self._options["texture"] is not None,
-                device=pick_device(self._options["device"]),
-                **{name: self._options[name] for name in own},
-            )
+            self.coded = CodedFile(self._file, self.options, pick_device(self.options.device))
+            self._decoders = {1: Decoder(self.coded)}
+
+    @property
+    def decoder(self) -> Decoder:
+        """What decodes whole pixels."""
+        return self._decoders[1]
 
     @property
     def closed(self) -> bool:
@@ -110,32 +80,32 @@ class SarcDataset(Described):
     @property
     def meta(self) -> RasterMeta:
         """All metadata."""
-        return self.decoder.meta
+        return self.coded.meta
 
     @property
     def scales_of_values(self) -> tuple[Scale, ...]:
         """What the values of each band are; GDAL's scale and offset of a band count."""
-        header = self.decoder.header
+        header = self.coded.header
         return tuple(header.pixel_scale(band).scale for band in range(self.meta.count))
 
     @property
     def scales_from(self) -> tuple[Basis, ...]:
         """How the scale of each band is known; `Basis.ASSUMED` is a guess."""
-        header = self.decoder.header
+        header = self.coded.header
         return tuple(header.scale_basis(band) for band in range(self.meta.count))
 
     @property
     def fill(self) -> Any:
         """What pixels lost to damage become where `allow_partial` was given, else None."""
-        return self.decoder.fill
+        return self.coded.fill
 
     @property
     def damaged(self) -> tuple[DamagedTile, ...]:
         """Damaged tiles that reading has met so far, where `allow_partial` was given."""
         from sarcodec.damage import DamagedTile
 
-        items = list(self.decoder.damaged.items())  # in one step: other threads may find more
-        return tuple(sorted(DamagedTile(band + 1, row, col, why) for (band, row, col), why in items))
+        items = list(self.coded.damaged.items())  # in one step: other threads may find more
+        return tuple(sorted(DamagedTile(at.band + 1, at.row, at.col, why) for at, why in items))
 
     def check_window(self, window: WindowLike | None) -> Window:
         """The window, or the whole raster; `UsageError` where it is none, or leaves the raster."""
@@ -188,19 +158,18 @@ class SarcDataset(Described):
                 raise UsageError("reduce and out_shape say the same", hint="Give one of them.")
             factor = factor_of(out_shape, part, len(bands))
         self._check_open()
+        from sarcodec.decoding import pipeline
         from sarcodec.model.runtime import threads_kept
 
         with threads_kept():
             decoder, part = self.reduced(factor, part)
             different = sorted(set(bands))
-            values = decoder.read(part, different)
+            values = pipeline.read(decoder, part, different)
         if different != bands:
             values = values[[different.index(number) for number in bands]]
         if masked:
             hidden = ~np.broadcast_to(self._seen(decoder, part), values.shape)
-            values = as_masked(
-                values, self.nodata, self.fill if self.decoder.damaged else None, hidden=hidden
-            )
+            values = as_masked(values, self.nodata, self.fill if self.coded.damaged else None, hidden=hidden)
         return values[0] if alone else values
 
     @memory.told()
@@ -214,9 +183,9 @@ class SarcDataset(Described):
         ndarray, shape (height, width), uint8
         """
         self._check_open()
-        if self.decoder.has_mask or (alpha_band(self.meta) is not None and self.meta.nodata is None):
+        if self.coded.has_mask or (alpha_band(self.meta) is not None and self.meta.nodata is None):
             decoder, part = self.reduced(reduce, self.check_window(window))
-            if self.decoder.allow_partial:  # what damage reached is known once pixels were decoded
+            if self.options.allow_partial:  # what damage reached is known once pixels were decoded
                 self.read(window=window, reduce=reduce)
             seen = self._seen(decoder, part)
         else:
@@ -226,26 +195,33 @@ class SarcDataset(Described):
 
     def _seen(self, decoder: Decoder, part: Window) -> npt.NDArray[np.bool_]:
         """True where the mask or alpha band leaves a pixel of a window valid, shape (height, width)."""
+        from sarcodec.decoding import mask_band, pipeline
+
         alpha = alpha_band(self.meta) if self.meta.nodata is None else None
-        return decoder.mask(part) if alpha is None else np.asarray(decoder.read(part, [alpha])[0] != 0)
+        return (
+            mask_band.shown(decoder, part)
+            if alpha is None
+            else np.asarray(pipeline.read(decoder, part, [alpha])[0] != 0)
+        )
 
     def reduced(self, factor: int, window: Window) -> tuple[Decoder, Window]:
         """What decodes at this fraction of the resolution, and the window in its pixels."""
         factor = whole("reduce", factor)
         if factor == 1:
             return self.decoder, window
-        from sarcodec.reduced import ReducedDecoder, reduced_window
+        from sarcodec.decoding.decoder import Decoder
+        from sarcodec.decoding.overview import reduced_window
 
-        if factor not in self._reduced:
-            self._reduced[factor] = ReducedDecoder(self.decoder, factor)
-        return self._reduced[factor], reduced_window(window, factor, self.meta.width, self.meta.height)
+        if factor not in self._decoders:
+            self._decoders[factor] = Decoder(self.coded, factor)
+        return self._decoders[factor], reduced_window(window, factor, self.meta.width, self.meta.height)
 
     @memory.told()
     def verify(self, progress: Tick | None = silent) -> int:
         """Check every checksum and digest; returns how many tiles were checked, all bands counted."""
         tick = ticking(progress)
+        from sarcodec.decoding.verify import verify
         from sarcodec.model.runtime import threads_kept
-        from sarcodec.verify import verify
 
         self._check_open()
         with threads_kept():
@@ -265,18 +241,18 @@ class SarcDataset(Described):
             raise closed_error(self.name)
         from sarcodec.model.runtime import forked_from_cuda
 
-        if self.decoder.model.on_cuda and forked_from_cuda():
+        if self.coded.model.on_cuda and forked_from_cuda():
             self._start()
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._check_open()
-        reader = self.decoder.reader
+        reader = self.coded.reader
         kept = reader.file.in_memory
         if self._path is None and kept is None:
             raise UsageError(
                 f"{self.name} has no path, and cannot be pickled or copied", hint="Open the file by its path."
             )
-        return _opened_again, (self.name, self._path, kept, self._options, (reader.header_crc, reader.size))
+        return _opened_again, (self.name, self._path, kept, self.options, (reader.header_crc, reader.size))
 
     def __enter__(self) -> Self:
         return self
@@ -285,21 +261,15 @@ class SarcDataset(Described):
         self.close()
 
 
+@with_keywords(DecodeOptions)
 @memory.told()
 def open(  # noqa: A001
     path: PathLike | bytes | BinaryIO,
     *,
-    jobs: int | None = None,
-    base_only: bool = False,
-    allow_partial: bool = False,
-    unbiased: bool = False,
-    targets: bool = True,
-    texture: str | None = None,
-    model: PathLike | None = None,
-    device: str = "auto",
-    limits: LimitsLike = DEFAULT,
+    options: DecodeOptions | None = None,
+    **keywords: Unpack[DecodeKeywords],
 ) -> SarcDataset:
-    """Open a `.sarc` file for reading windows; parameters as for :func:`sarcodec.decode`.
+    """Open a `.sarc` file for reading windows; other parameters as for :func:`sarcodec.decode`.
 
     With `allow_partial`, pixels that damage took are :attr:`SarcDataset.fill`.
 
@@ -308,30 +278,21 @@ def open(  # noqa: A001
     path : path, bytes or binary file
         The name of the file, its bytes, or the file as it was opened by the caller. Such a file is read from
         its first byte and is not closed; nobody else may move its position meanwhile.
+    options : DecodeOptions, optional
+        What the other parameters say, all at once; those that are given as well count.
 
     Raises
     ------
     SarcError
         One of its subclasses.
     """
+    chosen = DecodeOptions.of(options, keywords)
     given = borrowed(path)
     if given is None:
-        check_header(path, limits_of(limits))  # type: ignore[arg-type]
+        check_header(path, chosen.largest)  # type: ignore[arg-type]
     file, name = (open_file(path), os.fspath(path)) if given is None else (given, shown(path))  # type: ignore[arg-type]
     try:
-        return SarcDataset(
-            file,
-            name,
-            jobs=jobs,
-            base_only=base_only,
-            allow_partial=allow_partial,
-            unbiased=unbiased,
-            targets=targets,
-            texture=texture,
-            model=model,
-            device=device,
-            limits=limits,
-        )
+        return SarcDataset(file, name, chosen)
     except BaseException:
         file.close()
         raise
@@ -346,7 +307,7 @@ def check_header(path: PathLike, limits: Limits) -> None:
 
 
 def _opened_again(
-    name: str, path: str | None, data: bytes | None, options: dict[str, Any], known: tuple[int, int]
+    name: str, path: str | None, data: bytes | None, options: DecodeOptions, known: tuple[int, int]
 ) -> SarcDataset:
     """A dataset out of a pickle.
 
@@ -356,8 +317,8 @@ def _opened_again(
         Another file lies at its path now.
     """
     assert path is not None or data is not None
-    dataset = open(path, **options) if path else SarcDataset(io.BytesIO(data or b""), name, **options)
-    reader = dataset.decoder.reader
+    dataset = open(path, options=options) if path else SarcDataset(io.BytesIO(data or b""), name, options)
+    reader = dataset.coded.reader
     if (reader.header_crc, reader.size) != known:
         dataset.close()
         raise InputError(

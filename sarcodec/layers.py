@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -13,8 +12,7 @@ from sarcodec.bitstream.tile import BandRecord, TileRecord
 from sarcodec.bitstream.writer import Writer
 from sarcodec.errors import UsageError
 from sarcodec.limits import DEFAULT, Limits
-
-Tick = Callable[[str, int, int], None]
+from sarcodec.progress import Steps, Tick
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,7 @@ def keep_layers(
     whole = layers == len(critical)
     kept = list(range(len(header.layers))) if whole else critical[:layers]
     writer = Writer(out, _cut(header, kept), limits=limits)
+    step = Steps(tick, "extract", grid.count)
     for row in range(grid.rows):
         for col in range(grid.cols):
             bands = (
@@ -75,7 +74,7 @@ def keep_layers(
                 for band in reader.tile(row, col).bands
             )
             writer.add_tile(TileRecord(tuple(bands)))
-            tick("extract", row * grid.cols + col + 1, grid.count)
+            step()
     for kind in reader.parts:
         body = reader.part(kind)
         if body is not None and (whole or kind != PartKind.CERTIFICATE):

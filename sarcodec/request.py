@@ -1,42 +1,17 @@
-"""What is asked of an open file, made plain: how to decode it, bands, a window, a shape."""
+"""What is asked of an open file, made plain: bands, a window, a shape."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from sarcodec import arguments
-from sarcodec.arguments import flag, maybe, shown, whole
+from sarcodec.arguments import shown, whole
 from sarcodec.errors import UsageError
-from sarcodec.limits import limits_of
 from sarcodec.metadata import RasterMeta
-from sarcodec.parallel import workers
-from sarcodec.types import DEVICES, Window
+from sarcodec.types import Window
 
 INSIDE = "Give col,row,width,height inside it."
-
-
-def decoding(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of :func:`sarcodec.open`, each of the kind that it is to be.
-
-    Raises
-    ------
-    UsageError
-        One is of another kind, or out of range.
-    """
-    plain: dict[str, Any] = {
-        name: flag(name, given[name]) for name in ("base_only", "allow_partial", "unbiased", "targets")
-    }
-    plain["jobs"] = maybe(whole, "jobs", given["jobs"])
-    workers(plain["jobs"])
-    texture = given["texture"]
-    if texture is not None and not (isinstance(texture, str) and texture == "speckle"):
-        raise UsageError(f"there is no texture {shown(texture)}", hint='Give "speckle".')
-    plain["texture"] = texture
-    plain["model"] = maybe(arguments.text, "model", given["model"])
-    plain["device"] = arguments.choice("device", given["device"], DEVICES)
-    plain["limits"] = limits_of(given["limits"])
-    return plain
 
 
 def bands_of(wanted: object, meta: RasterMeta) -> tuple[list[int], bool]:
@@ -102,7 +77,7 @@ def factor_of(out_shape: Any, window: Window, count: int) -> int:
     UsageError
         No factor gives this shape.
     """
-    from sarcodec.model.reduce import FACTORS
+    from sarcodec.model.transforms import FACTORS
 
     shapes = {(-(-window.height // n), -(-window.width // n)): n for n in (*reversed(FACTORS), 1)}
     sizes = arguments.several("out_shape", out_shape)

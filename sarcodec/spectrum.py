@@ -54,7 +54,7 @@ def normal_correlation(rho: Doubles, sigma: float, b: float) -> Doubles:
     sigma : float
         dB.
     b : float
-        Weight of the square in q, see :mod:`sarcodec.texture`.
+        Weight of the square in q, see :mod:`sarcodec.corrections.texture_noise`.
     """
     known = np.linspace(-1, 1, 401)
     weights = _weights(round(sigma, 2), round(b, 3))

@@ -115,27 +115,6 @@ class Quantity(str, Enum):
         raise UsageError(f"quantity={shown(text)} is not one of {names}", hint='Give "sigma0", say.')
 
 
-@dataclass(frozen=True)
-class SideWish:
-    """Layers that a file is to have beside those of latents; all are measured on decoded pixels."""
-
-    gains: bool = False
-    """A gain grid."""
-    gain_side: int | None = None
-    """Side of its cells in pixels, None where each tile has those that it needs."""
-    targets: bool = False
-    """Bright targets."""
-    texture: bool = False
-
-    @property
-    def any(self) -> bool:
-        """Whether there is one."""
-        return self.targets or self.gains or self.texture
-
-
-NO_SIDES = SideWish()
-
-
 class Place(NamedTuple):
     """One band of one tile; all three are counted from 0."""
 

@@ -13,7 +13,7 @@ from types import FrameType
 import pytest
 
 from sarcodec.errors import OutOfMemoryError
-from sarcodec.parallel import Once, ordered_map
+from sarcodec.parallel import Pool, Task, ordered_map
 
 
 class Work:
@@ -96,10 +96,11 @@ def test_what_is_made_once_is_made_by_the_first_who_asks() -> None:
         made.append(1)
         return 7
 
-    once = Once(make)
-    assert list(ordered_map(lambda _: once(), range(6), 3)) == [7] * 6
-    once.ahead()
-    assert made == [1]
+    task = Task(make)
+    assert not task.done
+    assert list(ordered_map(lambda _: task.result(), range(6), 3)) == [7] * 6
+    task.make()
+    assert made == [1] and task.done
 
 
 def test_making_that_failed_is_tried_again() -> None:
@@ -110,10 +111,49 @@ def test_making_that_failed_is_tried_again() -> None:
             raise ValueError("not yet")
         return "here"
 
-    once = Once(make)
+    task = Task(make)
     with pytest.raises(ValueError, match="not yet"):
-        once()
-    assert once() == "here"
+        task.result()
+    assert task.result() == "here"
+
+
+def test_a_call_gets_the_results_of_the_tasks_among_its_arguments() -> None:
+    with Pool(2) as pool:
+        two = pool.call(lambda: 2)
+        three = pool.call(lambda number: number + 1, two)
+        both = pool.call(lambda found, extra: (found["a"] + found["b"], extra), {"a": two, "b": three}, None)
+        pool.finish(both)
+        assert both.done and both.result() == (5, None)
+
+
+def test_a_pool_that_is_full_waits_for_its_oldest_call() -> None:
+    began: list[int] = []
+
+    def work(number: int) -> None:
+        time.sleep(0.002)
+        began.append(number)
+
+    with Pool(1) as pool:
+        tasks = [pool.call(work, number) for number in range(9)]
+        assert all(task.done for task in tasks[:-2])
+        assert not pool.full
+        pool.finish(tasks[-1])
+    assert began == list(range(9))
+
+
+def test_an_error_in_a_call_ends_the_pool_and_cancels_what_has_not_begun() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> None:
+        begun.append(number)
+        time.sleep(0.01)
+        if number == 1:
+            raise ValueError("one")
+
+    with pytest.raises(ValueError, match="one"), Pool(1) as pool:
+        for number in range(100):
+            pool.call(work, number)
+    assert len(begun) < 8
 
 
 def test_a_thread_that_dies_is_an_error_and_no_endless_wait(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sarcodec.bitstream import layout
+from sarcodec.bitstream import layout, mask
 from sarcodec.bitstream.header import Band, Header, Layer, ModelRef, header_size
 from sarcodec.bitstream.layout import LayerKind, Meaning
 from sarcodec.errors import ChecksumError, FormatError, LimitError, SarcError, UnsupportedError
@@ -327,9 +327,9 @@ def test_header_is_immutable() -> None:
 
 @given(st.lists(st.integers(0, 2**32 - 1), max_size=50))
 def test_vectorised_leb128_equals_the_scalar_form_and_inverts(values: list[int]) -> None:
-    data = layout.pack_uvs(np.array(values, np.uint32))
+    data = mask.pack_uvs(np.array(values, np.uint32))
     assert data == b"".join(layout.pack_uv(value) for value in values)
-    assert layout.unpack_uvs(data, len(values)).tolist() == values
+    assert mask.unpack_uvs(data, len(values)).tolist() == values
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_vectorised_leb128_equals_the_scalar_form_and_inverts(values: list[int])
 )
 def test_vectorised_leb128_refuses_what_is_not_one_shortest_integer(data: bytes) -> None:
     with pytest.raises(FormatError):
-        layout.unpack_uvs(data, 1)
+        mask.unpack_uvs(data, 1)
 
 
 @pytest.mark.parametrize(

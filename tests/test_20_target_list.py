@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from oracle import sarc_decoder as oracle
-from sarcodec import targets
 from sarcodec.bitstream.header import Band, Header, Layer, ModelRef
 from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.targetlist import LARGEST, STEPS, TargetList, most, pack, unpack
+from sarcodec.corrections import bright_targets as targets
 from sarcodec.errors import FormatError
 from sarcodec.types import Scale
 

@@ -16,8 +16,8 @@ from sarcodec.bitstream.gaingrid import SIDES, GainGrid
 from sarcodec.bitstream.header import Band, Header, Layer, ModelRef
 from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.texturegrid import Texture, pack, unpack
+from sarcodec.corrections.texture_noise import added
 from sarcodec.errors import FormatError
-from sarcodec.texture import added
 from sarcodec.types import Scale, Window
 
 Array = npt.NDArray[Any]

@@ -15,9 +15,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from conftest import TOY
-from sarcodec import encoder, zoo
+from sarcodec import zoo
 from sarcodec.api import encode_array
 from sarcodec.dataset import SarcDataset
+from sarcodec.encoding import survey
 from sarcodec.errors import UnsupportedError
 from sarcodec.model import modelfile
 from sarcodec.model.entropy import LatentCoder
@@ -27,7 +28,6 @@ from sarcodec.model.lapped.averaged import LappedMeans
 from sarcodec.model.lapped.fit_overviews import fit_overviews
 from sarcodec.model.lapped.networks import SynthesisTransform
 from sarcodec.model.modelfile import Model
-from sarcodec.model.reduce import reduction
 from sarcodec.train.calibrate import measured
 from sarcodec.train.export import tensors_of, write
 from sarcodec.train.network import SarNet
@@ -92,7 +92,7 @@ def test_a_branch_that_goes_on_linearly_is_foretold(fitted: tuple[Model, Path, S
     transform = lapped(model)
     y_hat = LatentCoder(model, 1300).encode(model.analyse(speckled(160, 9)), dry=True).y_hat
     whole = means(model.synthesise(y_hat, 1300), factor)
-    found = reduction(model, factor, 1).synthesise(y_hat, 1300)
+    found = model.transform.overview(factor, 1).synthesise(y_hat, 1300)
     with torch.inference_mode():
         y, _ = transform.dequantised(y_hat, 1300)
         linear = LappedMeans(transform.g_s, factor, 16)(y)[0, 0].numpy()
@@ -146,7 +146,7 @@ def test_kernels_that_no_sound_model_has_are_refused(
 def coded() -> Iterator[bytes]:
     """2 x 3 tiles of 256 pixels by the model that ships."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoder, "TILE_SIDE", 256)
+        patch.setattr(survey, "TILE_SIDE", 256)
         yield encode_array(dn((400, 600), 3), quality=60, nodata=0, jobs=1)
 
 
@@ -171,7 +171,7 @@ def test_the_model_that_ships_stays_near_block_means(level: int, factor: int, mo
     db = 20 * np.log10(dn((256, 256), 8, looks=4.4))
     x = ((db - db.mean()) / model.unit_db).astype(np.float32)
     y_hat = LatentCoder(model, level).encode(model.analyse(x), dry=True).y_hat
-    way = reduction(model, factor, len(model.layers))
+    way = model.transform.overview(factor, len(model.layers))
     found = way.synthesise(y_hat[: sum(model.layers[: way.layers])], level)
     wrong = model.unit_db * (found - means(model.synthesise(y_hat, level), factor))
     assert np.sqrt((wrong**2).mean()) < most

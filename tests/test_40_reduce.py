@@ -18,7 +18,7 @@ from sarcodec import zoo
 from sarcodec.model import modelfile
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.lapped import LappedTransform
-from sarcodec.model.reduce import FACTORS, reduction
+from sarcodec.model.transforms import FACTORS
 
 if TYPE_CHECKING:
     from sarcodec.model.modelfile import Model
@@ -53,11 +53,12 @@ def test_reduced_synthesis_is_the_mean_of_whole_synthesis(
     size: tuple[int, int], factor: int, level: int
 ) -> None:
     y = latents(TOY_MODEL, size)
-    reduced = reduction(TOY_MODEL, factor, 2)
+    reduced = TOY_MODEL.transform.overview(factor, 2)
     channels = sum(TOY_MODEL.layers[: reduced.layers])
     y[channels:] = 0
     found = reduced.synthesise(y[:channels], level)
-    np.testing.assert_allclose(found, means(TOY_MODEL.synthesise(y, level), factor), atol=2e-5)
+    # Sums of float32: at the coarsest levels latents are large.
+    np.testing.assert_allclose(found, means(TOY_MODEL.synthesise(y, level), factor), rtol=4e-6, atol=2e-5)
 
 
 @pytest.mark.parametrize("factor", FACTORS)
@@ -67,7 +68,7 @@ def test_released_models_of_any_family_are_reduced(name: str | None, factor: int
     if isinstance(model.transform, LappedTransform):
         model = replace(model, transform=copied(model.transform, overviews={}))
     y = latents(model, (3, 4))
-    reduced = reduction(model, factor, len(model.layers))
+    reduced = model.transform.overview(factor, len(model.layers))
     channels = sum(model.layers[: reduced.layers])
     y[channels:] = 0
     whole = model.synthesise(y, 300)
@@ -81,7 +82,7 @@ def test_a_linear_model_is_reduced() -> None:
     g_s.branch = False
     model = replace(model, transform=copied(model.transform, g_s=g_s))
     y = latents(model, (3, 2))
-    reduced = reduction(model, 4, 2)
+    reduced = model.transform.overview(4, 2)
     channels = sum(model.layers[: reduced.layers])
     y[channels:] = 0
     np.testing.assert_allclose(
@@ -94,10 +95,10 @@ def test_fewer_layers_are_needed_the_more_is_averaged() -> None:
     assert isinstance(model.transform, LappedTransform)
     scales = replace(model.scales, layers=(16, 16, 16, 16, 64))
     cut = replace(model, transform=copied(model.transform, scales=scales))
-    needed = [reduction(cut, factor, 5).layers for factor in FACTORS]
+    needed = [cut.transform.overview(factor, 5).layers for factor in FACTORS]
     assert needed == sorted(needed, reverse=True)
     assert needed[-2:] == [1, 1] and needed[1] <= 3 and needed[0] >= 4
-    assert reduction(cut, 2, 1).layers == 1
+    assert cut.transform.overview(2, 1).layers == 1
 
 
 def test_the_first_layers_decode_alone_to_the_latents_they_have_among_all(toy: Model) -> None:

@@ -22,7 +22,6 @@ from torch import Tensor
 
 from sarcodec.api import encode_array
 from sarcodec.errors import InputError
-from sarcodec.io.pack import pack_folder
 from sarcodec.io.raster import RasterSink
 from sarcodec.metadata import RasterMeta
 from sarcodec.model import modelfile
@@ -30,6 +29,7 @@ from sarcodec.model.hyper import Shape
 from sarcodec.model.lapped import LappedShape, LappedTransform
 from sarcodec.model.residual import ResidualShape
 from sarcodec.packing import INVALID, STEP_DB, ZERO_DB, from_codes, to_codes
+from sarcodec.train.pack import pack_folder
 from sarcodec.types import Window
 from testing.scenes import db, decode_bytes, dn, power, rmse
 

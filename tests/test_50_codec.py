@@ -15,18 +15,23 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from conftest import TOY
-from sarcodec import api, encoder
+from sarcodec import api
 from sarcodec.api import encode_array
 from sarcodec.arrays import ArraySource
 from sarcodec.bitstream.reader import Reader
 from sarcodec.bitstream.tile import BandRecord, TileRecord
 from sarcodec.bitstream.writer import Writer
-from sarcodec.dataset import SarcDataset, silent
-from sarcodec.encoding import EncodeReport, Order, carry_out
+from sarcodec.dataset import SarcDataset
+from sarcodec.decoding.pipeline import read
+from sarcodec.encoding import pipeline, survey
+from sarcodec.encoding.analysis import analyse
+from sarcodec.encoding.report import EncodeReport
 from sarcodec.errors import ChecksumError, InputError, UsageError
 from sarcodec.metadata import RasterMeta
+from sarcodec.options import EncodeOptions
+from sarcodec.progress import silent
 from sarcodec.simulate import Scene, SceneSpec
-from sarcodec.types import Quantity, Scale, Window
+from sarcodec.types import Place, Scale, Window
 from testing.scenes import band_latents, db, decode_bytes, dn, open_bytes, power, rmse
 
 Array = npt.NDArray[Any]
@@ -41,8 +46,8 @@ def report(array: Array, model: str | None = TOY, **target: Any) -> tuple[bytes,
     cube = array if array.ndim == 3 else array[None]
     meta = RasterMeta(cube.shape[2], cube.shape[1], cube.shape[0], cube.dtype.name)
     file = io.BytesIO()
-    order = Order(**target, model=model, device="cpu", jobs=1)
-    said = carry_out(order, ArraySource(cube, meta), file)
+    options = EncodeOptions(**target, model=model, device="cpu", jobs=1)
+    said = pipeline.encode(ArraySource(cube, meta), file, options)
     return file.getvalue(), said
 
 
@@ -157,7 +162,7 @@ def test_a_window_is_the_crop_of_the_whole(
 def test_a_window_of_floats_is_the_crop_within_a_thousandth_of_a_decibel(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(encoder, "TILE_SIDE", 256)
+    monkeypatch.setattr(survey, "TILE_SIDE", 256)
     scene = (10 * np.log10(power((300, 520), 4))).astype(np.float32)
     with open_bytes(coded(scene, quality=70, scale="db"), TOY) as dataset:
         whole = dataset.read(1)
@@ -178,7 +183,7 @@ def test_a_window_outside_is_refused(large: tuple[Array, bytes]) -> None:
 
 def test_there_is_no_seam_between_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Error within 2 pixels of tile borders against that near other multiples of 16, alike in a block."""
-    monkeypatch.setattr(encoder, "TILE_SIDE", 256)
+    monkeypatch.setattr(survey, "TILE_SIDE", 256)
     squares, count = {True: 0.0, False: 0.0}, {True: 0, False: 0}
     for seed in range(2):
         scene = dn((800, 800), seed, contrast=0.3)
@@ -198,7 +203,7 @@ def test_tiles_do_not_change_the_picture(monkeypatch: pytest.MonkeyPatch) -> Non
     """One tile or nine: the same latent grid, so nearly the same pixels."""
     scene = dn((520, 600), 5)
     one = decode_bytes(coded(scene, quality=90), TOY)[0]
-    monkeypatch.setattr(encoder, "TILE_SIDE", 256)
+    monkeypatch.setattr(survey, "TILE_SIDE", 256)
     many = decode_bytes(coded(scene, quality=90), TOY)[0]
     apart = rmse(db(one), db(many))
     assert apart < 0.2 * rmse(db(one), db(scene))
@@ -210,7 +215,7 @@ def test_tiles_do_not_change_the_picture(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_band_comes_back_the_same_alone_in_any_order_and_on_any_threads(
     jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoder, "TILE_SIDE", 256)
+    monkeypatch.setattr(survey, "TILE_SIDE", 256)
     vv = dn((520, 300), 5)
     data = coded(np.stack([vv, vv // 3 + 1, dn((520, 300), 6)]), quality=70)
     cube = decode_bytes(data, TOY)
@@ -218,7 +223,7 @@ def test_a_band_comes_back_the_same_alone_in_any_order_and_on_any_threads(
         for band in (1, 2, 3):
             assert np.array_equal(scene.read(band), cube[band - 1])
         whole = Window(0, 0, 300, 520)
-        assert np.array_equal(scene.decoder.read(whole, (2, 1, 0)), cube[::-1])
+        assert np.array_equal(read(scene.decoder, whole, (2, 1, 0)), cube[::-1])
 
 
 def test_the_base_layer_alone_is_worse_than_all_and_better_than_nothing() -> None:
@@ -372,7 +377,7 @@ def rebuilt(data: bytes, change: Any) -> bytes:
 def tiled() -> bytes:
     """Two bands of 2 x 3 tiles."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoder, "TILE_SIDE", 256)
+        patch.setattr(survey, "TILE_SIDE", 256)
         return coded(np.stack([dn((300, 600), 15), dn((300, 600), 16)]), quality=70)
 
 
@@ -432,8 +437,8 @@ def test_decoded_latents_are_those_the_encoder_had(toy: Any, tiled: bytes) -> No
     with open_bytes(coded(scene, quality=50), TOY) as dataset:
         level = dataset.decoder.header.bands[0].level
         source = ArraySource(scene[None], dataset.meta)
-        found = encoder.survey(source, (), Quantity.UNKNOWN, 1, silent)
-        tile = encoder.Latents(found, toy, keep=False).tile(0, (0, 0))
+        found = survey.survey(source, EncodeOptions(jobs=1), silent)
+        tile = analyse(found, toy, Place(0, 0, 0))
         assert np.array_equal(band_latents(dataset), LatentCoder(toy, level).encode(tile.y).y_hat)
 
 
@@ -489,7 +494,7 @@ def test_arrays_that_are_no_raster_are_refused() -> None:
 
 
 def test_tiles_without_data_cost_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "TILE_SIDE", 256)
+    monkeypatch.setattr(survey, "TILE_SIDE", 256)
     scene = np.zeros((1024, 1024), np.uint16)
     scene[:256, :256] = dn((256, 256))
     alone = encode_array(scene[:256, :256], quality=20, nodata=0, jobs=1)
@@ -499,7 +504,7 @@ def test_tiles_without_data_cost_next_to_nothing(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_wanted_size_is_met_by_bands_unlike_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "TILE_SIDE", 256)
+    monkeypatch.setattr(survey, "TILE_SIDE", 256)
     rough, smooth = power((512, 768), 1, looks=1.0), power((512, 768), 2, looks=30.0)
     data = encode_array(np.stack([rough, smooth]), bpp=0.2, scale="power", jobs=1)
     assert 8 * len(data) / (2 * rough.size) == pytest.approx(0.2, rel=0.02)

@@ -101,7 +101,7 @@ def test_a_decoder_that_checks_nothing_would_be_noticed(subject: Subject) -> Non
     """The judge itself: without checksums and digests, flipped bits are called silent errors."""
 
     def careless(
-        self: LatentCoder, layers: tuple[bytes, ...], size: tuple[int, int], beside: object = None
+        self: LatentCoder, layers: tuple[bytes, ...], size: tuple[int, int], *_: object, **__: object
     ) -> Array:
         seed = sum(map(sum, layers))
         noise: Array = np.random.default_rng(seed).integers(-99, 99, (self.shape.channels, *size))

@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from conftest import GOLDEN, TOY
-from sarcodec import encoder
 from sarcodec.api import decode_array, encode_array
 from sarcodec.bitstream import layer_body
+from sarcodec.encoding import survey
 from sarcodec.errors import ChecksumError, FormatError
 from sarcodec.model import modelfile
 from sarcodec.model.integer import ACTIVATION_MAX, SHIFT, IntConv2d
@@ -222,7 +222,7 @@ def test_only_the_digest_sees_a_mean_that_is_off_by_a_sixteenth(monkeypatch: pyt
 def test_files_are_the_same_for_any_number_of_jobs(
     monkeypatch: pytest.MonkeyPatch, target: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(encoder, "TILE_SIDE", 256)
+    monkeypatch.setattr(survey, "TILE_SIDE", 256)
     scene = np.stack([dn((400, 520), 2), dn((400, 520), 3)])
     files = {jobs: encode_array(scene, model=TOY, jobs=jobs, **target) for jobs in (1, 2, 3)}
     assert files[1] == files[2] == files[3]

@@ -12,11 +12,11 @@ import pytest
 import sarcodec
 from conftest import TOY
 from oracle import sarc_decoder as oracle
-from sarcodec import encoder
 from sarcodec.api import encode_array
 from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.reader import Reader
 from sarcodec.cli import main
+from sarcodec.encoding import survey
 from sarcodec.errors import ChecksumError, OutputExistsError, UsageError
 from sarcodec.layers import keep_layers
 from testing.scenes import decode_bytes, dn, open_bytes
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreference
 
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "TILE_SIDE", 256)
+    monkeypatch.setattr(survey, "TILE_SIDE", 256)
 
 
 def coded() -> bytes:

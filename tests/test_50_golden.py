@@ -13,6 +13,7 @@ import pytest
 import sarcodec
 from conftest import GOLDEN, TOY
 from golden import make_golden
+from sarcodec.decoding import mask_band
 from sarcodec.metadata import to_fields
 from sarcodec.types import Scale, Window
 
@@ -74,7 +75,7 @@ def test_golden_files_came_from_the_scenes_beside_them(name: str) -> None:
     cube, meta, *_ = make()
     with sarcodec.open(GOLDEN / f"{name}.sarc", model=TOY, jobs=1) as coded:
         got, scales = coded.read(), make_golden.scales_of(coded)
-        shown = coded.decoder.mask(Window(0, 0, coded.meta.width, coded.meta.height))
+        shown = mask_band.shown(coded.decoder, Window(0, 0, coded.meta.width, coded.meta.height))
     assert np.array_equal(shown, make_golden.MASK) if name == "mask_band" else shown.all()
     invalid = make_golden.invalid_of(cube, meta, scales)
     view = f"u{cube.dtype.itemsize}"

@@ -13,15 +13,15 @@ import rasterio
 
 import sarcodec
 from conftest import TOY
-from sarcodec import encoder
 from sarcodec.api import encode_array
 from sarcodec.bitstream.reader import Reader
 from sarcodec.cli import main
-from sarcodec.damage import Place
 from sarcodec.dataset import SarcDataset
-from sarcodec.decoder import Latents, MaybeLatents
+from sarcodec.decoding.decoder import Latents
+from sarcodec.encoding import survey
 from sarcodec.errors import ChecksumError, FormatError, LimitError, SarcError, UsageError
 from sarcodec.limits import DEFAULT, Limits, limits_from
+from sarcodec.types import Place
 from testing.scenes import db, dn
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -31,7 +31,7 @@ REACH = 32  # pixels: two latents of the toy model
 
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "TILE_SIDE", 256)
+    monkeypatch.setattr(survey, "TILE_SIDE", 256)
 
 
 def coded(cube: Any, **options: Any) -> bytes:
@@ -72,11 +72,11 @@ def test_the_reach_is_as_far_as_a_latent_matters(monkeypatch: pytest.MonkeyPatch
     data = coded(SCENE)
     with opened(data) as whole:
         expected = whole.read(1)
-        mute = (0, 1, 1)
+        mute = Place(0, 1, 1)
         latents = whole.decoder.latents
 
-        def louder(place: Place, beside: MaybeLatents | None = None) -> Latents:
-            return latents(place, beside) + 160 * (place == mute)
+        def louder(place: Place, *rest: Any) -> Latents:
+            return latents(place, *rest) + np.int32(160 * (place == mute))
 
         monkeypatch.setattr(whole.decoder, "latents", louder)
         changed = whole.read(1) != expected
@@ -187,6 +187,34 @@ def test_the_command_writes_what_is_whole_names_the_rest_and_ends_with_11(
     assert not valid[1, : 256 + REACH, : 256 + REACH].any()
     lost = 2 * (256 + 2 * REACH) ** 2 + (256 + REACH) ** 2 - (2 * REACH) ** 2  # two squares of band 2 overlap
     assert valid.sum() == valid.size - lost
+
+
+@pytest.mark.parametrize("creation", ["COMPRESS=NONE", "SPARSE_OK=YES", "TILED=NO", "COMPRESS=ZSTD"])
+@pytest.mark.parametrize("dtype", ["float32", "int16"])
+def test_zeros_far_from_damage_stay_zeros(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, creation: str
+) -> None:
+    """GDAL leaves blocks of zeros out of a file without nodata, and there is nodata once a tile is lost."""
+    monkeypatch.setattr(survey, "TILE_SIDE", 256)
+    scene = dn((520, 1030), 4).astype(dtype)
+    scene[:, :512] = 0
+    data = bytearray(encode_array(scene, quality=40, scale="dn", model=TOY))
+    with sarcodec.open(bytes(data), model=TOY) as whole:
+        expected, end = whole.read(1), whole.coded.reader._span(1, 3)[1]
+    data[end - 5] ^= 1
+    assert (expected == 0).sum() == 520 * 512
+    path, out = tmp_path / "hurt.sarc", tmp_path / "back.tif"
+    path.write_bytes(data)
+    assert decode(path, out, "--allow-partial", "--co", creation) == 11
+    with rasterio.open(out) as raster:
+        found, valid = raster.read(1), raster.read_masks(1) > 0
+        assert raster.tags(ns="SARCODEC")["DAMAGED_TILES"] == "band 1 row 1 column 3"
+        assert not valid[256:512, 768:1024].any()
+        if dtype == "float32":
+            assert np.isnan(raster.nodata)
+            assert (found[:, :512] == 0).all() and valid[:, :512].all()
+        assert np.array_equal(found[:, : 768 - REACH], expected[:, : 768 - REACH])
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["back.tif", "hurt.sarc"]
 
 
 def test_the_command_without_the_option_writes_nothing(files: tuple[Path, Path]) -> None:

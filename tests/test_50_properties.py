@@ -18,14 +18,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 import sarcodec
 from conftest import GOLDEN, TOY
-from sarcodec import api, encoder
+from sarcodec import api
 from sarcodec.arrays import ArraySource
 from sarcodec.bitstream.header import Header
 from sarcodec.dataset import SarcDataset
-from sarcodec.encoding import Order, carry_out
+from sarcodec.encoding import pipeline, survey
 from sarcodec.errors import SarcError
 from sarcodec.invalid import InvalidPalette, valid_mask
 from sarcodec.metadata import BandMeta, RasterMeta
+from sarcodec.options import EncodeOptions
 from sarcodec.types import Quantity, Scale
 from testing.rasters import DTYPES, QUALITIES, TILED, Raster, is_data, rasters, windows
 from testing.scenes import db, decode_bytes, dn, open_bytes, power, rmse
@@ -37,7 +38,7 @@ Array = npt.NDArray[Any]
 @pytest.fixture
 def small_tiles() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoder, "TILE_SIDE", 256)
+        patch.setattr(survey, "TILE_SIDE", 256)
         yield
 
 
@@ -141,8 +142,8 @@ def test_mean_error_falls_with_quality_on_every_scale() -> None:
 def encoded_with(meta: RasterMeta, cube: Array, scale: Scale, quality: float) -> bytes:
     file = io.BytesIO()
     quantity = Quantity.SIGMA0
-    order = Order(quality, scale=scale, quantity=quantity, model=TOY, device="cpu", jobs=1)
-    carry_out(order, ArraySource(cube, meta), file)
+    options = EncodeOptions(quality=quality, scale=scale, quantity=quantity, model=TOY, device="cpu", jobs=1)
+    pipeline.encode(ArraySource(cube, meta), file, options)
     return file.getvalue()
 
 

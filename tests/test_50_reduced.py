@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from conftest import TOY
-from sarcodec import encoder
 from sarcodec.api import encode_array
 from sarcodec.bitstream.reader import Reader
 from sarcodec.dataset import SarcDataset
+from sarcodec.decoding.overview import reduced_classes, reduced_window
+from sarcodec.encoding import survey
 from sarcodec.errors import ChecksumError, UsageError
 from sarcodec.invalid import InvalidPalette
-from sarcodec.model.reduce import FACTORS
-from sarcodec.reduced import reduced_classes, reduced_window
+from sarcodec.model.transforms import FACTORS
 from sarcodec.types import Window
 from testing.scenes import dn, open_bytes, power
 
@@ -35,7 +35,7 @@ def decibels() -> Iterator[tuple[Array, bytes]]:
     values[:40, :333] = np.nan
     values[100:190, 250:] = -9999
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoder, "TILE_SIDE", 256)
+        patch.setattr(survey, "TILE_SIDE", 256)
         yield values, encode_array(values, quality=70, scale="db", nodata=-9999, model=TOY, jobs=1)
 
 

@@ -21,8 +21,8 @@ import torch
 
 import sarcodec
 from conftest import TOY
-from sarcodec import encoder
 from sarcodec.dataset import SarcDataset
+from sarcodec.encoding import survey
 from sarcodec.errors import InputError, SarcError, UsageError
 from sarcodec.limits import Limits
 from testing.environments import ROOT
@@ -38,7 +38,7 @@ Window = tuple[int, int, int, int]
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of nine tiles without nodata."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoder, "TILE_SIDE", 256)
+        patch.setattr(survey, "TILE_SIDE", 256)
         data = sarcodec.encode_array(
             np.maximum(dn((SIDE, SIDE), 5), 1), scale="dn", quality=60, nodata=0, model=TOY, jobs=1
         )
@@ -231,7 +231,7 @@ def test_pickles_and_copies_open_the_file_again_with_the_same_options(
             with other:
                 assert (other.read(1) == base).all()
                 assert (other.name, other.fill) == ("./scene.sarc", 0)
-                assert (other.decoder.limits.bands, other.decoder.jobs) == (3, 1)
+                assert (other.coded.limits.bands, other.coded.jobs) == (3, 1)
             assert not scene.closed
 
 

@@ -14,21 +14,21 @@ import pytest
 
 import sarcodec
 from conftest import GOLDEN, TOY
-from sarcodec import encoder
 from sarcodec.api import decode_array, encode_array
 from sarcodec.bitstream import targetlist
 from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.reader import Reader
 from sarcodec.bitstream.targetlist import TargetList
 from sarcodec.cli import main
+from sarcodec.corrections.bright_targets import LOW_DB, QUARTERS, find
+from sarcodec.encoding import survey
 from sarcodec.errors import ChecksumError, UsageError
 from sarcodec.io.raster import RasterSink, RasterSource
 from sarcodec.layers import keep_layers
 from sarcodec.metadata import RasterMeta
 from sarcodec.metrics.targets import compare, detect
 from sarcodec.radiometry import to_db
-from sarcodec.targets import LOW_DB, QUARTERS, measure
-from sarcodec.types import Scale, Window
+from sarcodec.types import Place, Scale, Window
 from testing.scenes import decode_bytes, dn, open_bytes
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -39,7 +39,7 @@ SPOTS = [(20, 60), (140, 200), (100, 255), (101, 262), (255, 400), (256, 407), (
 
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "TILE_SIDE", 256)
+    monkeypatch.setattr(survey, "TILE_SIDE", 256)
 
 
 def starred() -> Array:
@@ -68,11 +68,12 @@ def target_lists(data: bytes) -> dict[tuple[int, int], TargetList]:
     """Of all tiles of a file with one band."""
     with open_bytes(data, TOY) as scene:
         decoder, tiles = scene.decoder, scene.decoder.header.grid
-        assert decoder.sides.target_layer is not None
+        layer = decoder.header.side_layer(LayerKind.BRIGHT_TARGETS)
+        assert layer is not None
         return {
             (row, col): targetlist.unpack(
-                decoder.reader.record(row, col).layer(0, decoder.sides.target_layer),
-                decoder.classes((0, row, col)) == 0,
+                decoder.reader.record(row, col).layer(0, layer),
+                decoder.classes(Place(0, row, col)) == 0,
             )
             for row in range(tiles.rows)
             for col in range(tiles.cols)
@@ -179,7 +180,7 @@ def test_speckle_and_nothing_at_all_take_no_bytes() -> None:
 def test_of_equal_pixels_the_first_is_the_target() -> None:
     db = np.zeros((60, 60), np.float32)
     db[30:33, 30:34] = 20
-    found = measure(db, np.ones(db.shape, bool), Window(5, 7, 50, 40), np.zeros((40, 50), np.float32))
+    found = find(db, np.ones(db.shape, bool), Window(5, 7, 50, 40), np.zeros((40, 50), np.float32))
     assert found.places.tolist() == [23 * 50 + 25]
     assert found.codes.tolist() == [round((20 + QUARTERS / 8 - LOW_DB) / (QUARTERS / 4))]
 
@@ -187,10 +188,10 @@ def test_of_equal_pixels_the_first_is_the_target() -> None:
 def test_powers_beyond_all_measure_are_measured() -> None:
     db = np.full((60, 60), -3000, np.float32)
     db[30, 30], db[:, :20] = 6000, np.nan
-    found = measure(db, np.isfinite(db), Window(0, 0, 60, 60), np.full(db.shape, 6000, np.float32))
+    found = find(db, np.isfinite(db), Window(0, 0, 60, 60), np.full(db.shape, 6000, np.float32))
     assert found.places.size == 0
     db[30, 30] = 5000
-    found = measure(db, np.isfinite(db), Window(0, 0, 60, 60), np.full(db.shape, -400, np.float32))
+    found = find(db, np.isfinite(db), Window(0, 0, 60, 60), np.full(db.shape, -400, np.float32))
     assert found.codes.tolist() == [targetlist.LARGEST]
 
 

@@ -14,13 +14,16 @@ import rasterio
 
 import sarcodec
 from conftest import GOLDEN, TOY
-from sarcodec import encoder, spectrum, texture, texturing
+from sarcodec import spectrum
 from sarcodec.api import decode_array, encode_array
 from sarcodec.bitstream.gaingrid import GainGrid
 from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.reader import Reader
 from sarcodec.bitstream.texturegrid import Texture
 from sarcodec.cli import main
+from sarcodec.corrections import texture_fit
+from sarcodec.corrections import texture_noise as texture
+from sarcodec.encoding import survey
 from sarcodec.errors import ChecksumError, UsageError
 from sarcodec.invalid import valid_mask
 from sarcodec.metadata import RasterMeta
@@ -38,7 +41,7 @@ Array = npt.NDArray[Any]
 
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "TILE_SIDE", 256)
+    monkeypatch.setattr(survey, "TILE_SIDE", 256)
 
 
 def coded(array: Array, **options: Any) -> bytes:
@@ -217,7 +220,7 @@ def test_measuring_finds_the_noise_that_is_missing() -> None:
     known = Texture(GainGrid(np.zeros((8, 8), np.int16)), 4096, 0, 0, 0, -26, kernel)
     source = texture.added(known, flat, valid, 1, 0, window)
     add = partial(texture.added, db=flat, valid=valid, seed=2, band=0, window=window)
-    found = texturing.measure(source, flat, valid, add)
+    found = texture_fit.measure(source, flat, valid, add)
     assert found is not None
     assert found.unit * np.exp(np.log(10) / 20 * (found.levels.codes * 0.5).mean()) == pytest.approx(
         4096, rel=0.05
@@ -244,7 +247,7 @@ def test_nothing_missing_and_no_data_take_no_byte() -> None:
     reader = Reader(io.BytesIO(empty))
     assert all(reader.record(row, col).layer(0, 2) == b"" for row in (0, 1) for col in (0, 1))
     db = np.linspace(-20, 0, 64 * 64, dtype=np.float32).reshape(64, 64)
-    assert texturing.measure(db, db, np.ones(db.shape, bool), lambda _: db) is None
+    assert texture_fit.measure(db, db, np.ones(db.shape, bool), lambda _: db) is None
 
 
 @pytest.mark.parametrize("kind", ["uint8", "int16", "uint16", "float32", "float64"])

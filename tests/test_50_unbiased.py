@@ -14,20 +14,20 @@ import rasterio
 
 import sarcodec
 from conftest import GOLDEN, TOY
-from sarcodec import encoder
 from sarcodec.api import decode_array, encode_array
 from sarcodec.bitstream import gaingrid
 from sarcodec.bitstream.gaingrid import GainGrid
 from sarcodec.bitstream.layout import LayerKind
 from sarcodec.bitstream.reader import Reader
 from sarcodec.cli import main
+from sarcodec.encoding import survey
 from sarcodec.errors import ChecksumError, UsageError
 from sarcodec.invalid import native_nodata, valid_mask
 from sarcodec.metadata import RasterMeta
 from sarcodec.metrics import power_bias
 from sarcodec.radiometry import to_db
 from sarcodec.simulate import Scene, SceneSpec
-from sarcodec.types import Scale, Window
+from sarcodec.types import Place, Scale, Window
 from testing.scenes import decode_bytes, dn, open_bytes, power
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -37,7 +37,7 @@ Array = npt.NDArray[Any]
 
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "TILE_SIDE", 256)
+    monkeypatch.setattr(survey, "TILE_SIDE", 256)
 
 
 def coded(array: Array, **options: Any) -> bytes:
@@ -84,11 +84,12 @@ def gain_grids(data: bytes) -> list[GainGrid]:
     """Of all tiles of a file with one band."""
     with open_bytes(data, TOY, unbiased=True) as scene:
         decoder, tiles = scene.decoder, scene.decoder.header.grid
-        assert decoder.sides.gain_layer is not None
+        layer = decoder.header.side_layer(LayerKind.GAIN_GRID)
+        assert layer is not None
         return [
             gaingrid.unpack(
-                decoder.reader.record(row, col).layer(0, decoder.sides.gain_layer),
-                decoder.classes((0, row, col)) == 0,
+                decoder.reader.record(row, col).layer(0, layer),
+                decoder.classes(Place(0, row, col)) == 0,
             )
             for row in range(tiles.rows)
             for col in range(tiles.cols)

@@ -21,7 +21,6 @@ from sarcodec.model.modelfile import Model
 from sarcodec.radiometry import to_db
 from sarcodec.simulate import Scene, SceneSpec
 from sarcodec.types import Scale
-from sarcodec.unseen import analyse_seen
 
 Array = npt.NDArray[Any]
 SIDE = 256
@@ -60,7 +59,7 @@ def cost(y: Array, valid: Array, level: int) -> tuple[float, float]:
 def test_an_edge_costs_less_than_with_a_smooth_filling(part: float) -> None:
     valid, level = swath_edge(), round(part * shipped().top_level)
     smooth = cost(shipped().analyse(filled(valid)), valid, level)
-    chosen = cost(analyse_seen(filled(valid), valid, shipped()), valid, level)
+    chosen = cost(shipped().transform.analyse_seen(filled(valid), valid), valid, level)
     # Bits and error both differ: by the slope of the curve here, the one is worth so much of the other.
     dearer = cost(shipped().analyse(filled(valid)), valid, level - 64)
     slope = np.log(dearer[1] / smooth[1]) / np.log(smooth[0] / dearer[0])
@@ -70,18 +69,18 @@ def test_an_edge_costs_less_than_with_a_smooth_filling(part: float) -> None:
 
 def test_a_raster_without_invalid_pixels_is_analysed_as_it_is() -> None:
     valid = np.ones((SIDE, SIDE), bool)
-    assert np.array_equal(analyse_seen(speckle(), valid, shipped()), shipped().analyse(speckle()))
+    assert np.array_equal(shipped().transform.analyse_seen(speckle(), valid), shipped().analyse(speckle()))
 
 
 def test_a_raster_without_valid_pixels_is_analysed_as_it_is() -> None:
     x = np.zeros((SIDE, SIDE), np.float32)
-    assert np.array_equal(analyse_seen(x, x > 0, shipped()), shipped().analyse(x))
+    assert np.array_equal(shipped().transform.analyse_seen(x, x > 0), shipped().analyse(x))
 
 
 def test_blocks_far_from_valid_pixels_are_zero_and_the_others_are_not() -> None:
     valid = np.zeros((SIDE, SIDE), bool)
     valid[40:60, 102:109] = True
-    y = analyse_seen(filled(valid), valid, shipped())
+    y = shipped().transform.analyse_seen(filled(valid), valid)
     seen = np.zeros((16, 16), bool)
     seen[2:4, 6:8] = True  # the last valid column, 108, is within four pixels of block 7
     assert np.array_equal((y != 0).any(0), seen)
@@ -90,7 +89,7 @@ def test_blocks_far_from_valid_pixels_are_zero_and_the_others_are_not() -> None:
 def test_models_of_another_family_see_the_smooth_filling() -> None:
     model = modelfile.load(zoo.installed("baseline-16x-rd"))
     valid = swath_edge()
-    assert np.array_equal(analyse_seen(filled(valid), valid, model), model.analyse(filled(valid)))
+    assert np.array_equal(model.transform.analyse_seen(filled(valid), valid), model.analyse(filled(valid)))
 
 
 @given(st.integers(0, 2**30), st.sampled_from([0.02, 0.2, 0.6, 0.97]), st.booleans())
@@ -111,7 +110,7 @@ def test_filling_in_parts_is_filling_the_whole(seed: int, off: float, slanted: b
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LappedTransform, "analyse", analyse)
-        analyse_seen(x, valid, shipped())
+        shipped().transform.analyse_seen(x, valid)
     low, high, expected = x[valid].min(), x[valid].max(), x
     for level in PASSES:
         least = 1 / shipped().steps(round(level * shipped().top_level))

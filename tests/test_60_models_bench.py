@@ -16,8 +16,8 @@ import pytest
 from conftest import TOY
 from sarcodec.bench import modelpage, notes
 from sarcodec.errors import InputError
-from sarcodec.io.pack import pack_folder
 from sarcodec.packing import INVALID, to_codes
+from sarcodec.train.pack import pack_folder
 from testing.files import UTM, tiff
 from testing.scenes import dn
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from sarcodec.errors import InputError, WriteError
-from sarcodec.io.pack import pack_folder
 from sarcodec.train.data import PackedScenes
+from sarcodec.train.pack import pack_folder
 from testing.files import tiff
 from testing.scenes import dn
 

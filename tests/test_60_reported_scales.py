@@ -479,7 +479,7 @@ def test_nodata_of_another_band_that_is_data_here_is_refused(tmp_path: Path) -> 
 
 
 def test_an_rmse_holds_for_rasters_of_many_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sarcodec.encoder.TILE_SIDE", 256)
+    monkeypatch.setattr("sarcodec.encoding.survey.TILE_SIDE", 256)
     db = ground_db(shape=(520, 600))
     db[:, 512:] = -20 + np.random.default_rng(0).normal(0, 0.15, (520, 88))
     source = write(tmp_path / "in.tif", np.stack([db] * 5).astype(np.float32))

@@ -22,9 +22,10 @@ from conftest import TOY
 from sarcodec.arrays import ArraySource
 from sarcodec.bitstream.parts import ModelRef
 from sarcodec.cli import main
-from sarcodec.encoding import Order, carry_out
+from sarcodec.encoding import pipeline
 from sarcodec.errors import FormatError, SarcError
 from sarcodec.metadata import BandMeta, RasterMeta
+from sarcodec.options import EncodeOptions
 from sarcodec.types import Quantity, Scale
 from testing.scenes import dn, open_bytes
 
@@ -140,8 +141,8 @@ def coded(meta: dict[str, Any]) -> bytes:
 
     source = ArraySource(dn((20, 24))[None], RasterMeta(24, 20, 1, "uint16", **meta))
     file = io.BytesIO()
-    order = Order(scale=Scale.DN, quantity=Quantity.DN, model=TOY, device="cpu", jobs=1)
-    carry_out(order, source, file)
+    options = EncodeOptions(scale=Scale.DN, quantity=Quantity.DN, model=TOY, device="cpu", jobs=1)
+    pipeline.encode(source, file, options)
     return file.getvalue()
 
 

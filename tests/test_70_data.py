@@ -15,7 +15,7 @@ from sarcodec.arrays import source_of
 from sarcodec.errors import UsageError
 from sarcodec.io.raster import RasterSource
 from sarcodec.meaning.decide import meanings
-from sarcodec.meaning.tags import unmarked
+from sarcodec.provenance import unmarked
 from sarcodec.radiometry import to_db, valid_mask
 from sarcodec.types import Basis, Scale, TileGrid, Window
 

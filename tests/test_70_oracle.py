@@ -32,6 +32,7 @@ from sarcodec.bitstream.reader import Reader
 from sarcodec.dataset import SarcDataset
 from sarcodec.model.rans import StreamEncoder
 from sarcodec.model.tables import Tables
+from sarcodec.types import Place
 
 FORMAT = Path(__file__).parents[1] / "docs" / "FORMAT.md"
 Array = npt.NDArray[Any]
@@ -182,7 +183,7 @@ def test_a_decoder_written_from_the_specification_agrees(
     with SarcDataset(io.BytesIO(data), "scene", jobs=1, model=model.path, **chosen) as coded:
         ours, header = coded.read(), coded.decoder.header
         for place, latents in theirs.latents.items():
-            np.testing.assert_array_equal(coded.decoder.latents(place), latents)
+            np.testing.assert_array_equal(coded.decoder.latents(Place(*place)), latents)
 
     cube = source.reshape(theirs.pixels.shape)
     unsigned = f"u{cube.dtype.itemsize}"

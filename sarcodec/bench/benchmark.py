@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from sarcodec.bench.runner import Raster, Run
 from sarcodec.errors import InputError
 from sarcodec.model.runtime import device_name, pick_device
 from sarcodec.parallel import workers
+from sarcodec.progress import Tick
 
 RATES, QUICK_RATES = (0.05, 0.1, 0.2, 0.4, 0.8), (0.1, 0.2, 0.4, 0.8)
 _SHOWN_BPP = 0.2  # about where speckle begins to go: pictures and memory are of the rate nearest to it
@@ -28,8 +29,6 @@ _TIMED, _TIMED_QUICK = (
 )  # pixels a side of the scene for timing: several of our tiles, so that threads have work
 _CROPS = 12  # images that get pictures
 _MISS = 0.05  # relative distance from a wanted rate that is worth a warning
-
-Tick = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from sarcodec.bench.original import Original, change_measures
 from sarcodec.bench.results import OURS, CodecInfo, Point, SceneInfo, Shown
 from sarcodec.errors import VerifyError
 from sarcodec.parallel import ordered_map
+from sarcodec.progress import Tick
 
 Raster = npt.NDArray[np.floating[Any]]
-Tick = Callable[[str, int, int], None]
 Show = Callable[[Original, Mapping[str, tuple[Raster, Point]], float], Shown]
 """Writes pictures of an image as the codecs returned it at one wanted rate."""
 

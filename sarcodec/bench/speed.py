@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sarcodec.bench import memory
 from sarcodec.bench.codecs.interface import Codec
 from sarcodec.bench.images import Image
 from sarcodec.bench.results import REFERENCE, SpeedRow
-
-Tick = Callable[[str, int, int], None]
+from sarcodec.progress import Tick
 
 
 def measure(

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec.bitstream import rice
+from sarcodec.bitstream.layout import GAIN_SIDES
 from sarcodec.errors import FormatError
 
-SIDES = (64, 32, 16)
-"""Sides of cells in pixels, by code: they divide every tile side."""
+SIDES = GAIN_SIDES
 SHIFTS = range(4)
 STEP_DB = 1 / 16
 """dB in a code of shift 0; each further shift doubles it."""

@@ -9,9 +9,6 @@ import struct
 from enum import Enum, IntEnum
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
 from sarcodec.errors import FormatError, UnsupportedError
 from sarcodec.types import Basis, Quantity, Scale
 
@@ -53,6 +50,8 @@ TILES_CARRY_QUALITY, HAS_USUAL_UNIT, OWN_SCALE, HAS_GAIN, HAS_MASK = 0x01, 0x02,
 """Flags of a band."""
 GAIN = struct.Struct("<dd")
 """What a stored value is multiplied by, and what is added then."""
+GAIN_SIDES = (64, 32, 16)
+"""Sides of the cells of a gain grid in pixels, by code: they divide every tile side."""
 BASIS_SHIFT = 4
 """How a scale is known stands in the upper half of its byte."""
 SKIPPABLE_LAYER = 0x80
@@ -174,35 +173,3 @@ def pack_uv(value: int, *, bits: int = 32) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
-
-
-def pack_uvs(values: npt.NDArray[np.uint32]) -> bytes:
-    """All `values`, shape (n,), as LEB128 back to back."""
-    wide = values.astype(np.uint64)
-    size = np.ones(wide.shape, np.int64)
-    for k in range(1, 5):
-        size += wide >= 1 << 7 * k
-    first = np.cumsum(size) - size
-    out = np.zeros(int(size.sum()), np.uint8)
-    for k in range(5):
-        here = size > k
-        more = np.where(size[here] > k + 1, 0x80, 0).astype(np.uint8)
-        out[first[here] + k] = (wide[here] >> np.uint64(7 * k)).astype(np.uint8) & 0x7F | more
-    return out.tobytes()
-
-
-def unpack_uvs(data: bytes, count: int) -> npt.NDArray[np.uint32]:
-    """The `count` LEB128 integers that fill `data` exactly, shape (count,); else `FormatError`."""
-    raw = np.frombuffer(data, np.uint8)
-    last = np.flatnonzero(raw < 0x80)
-    if last.size != count or (raw.size and raw[-1] >= 0x80):
-        raise FormatError(f"expected {count} integers in {raw.size} bytes, found {last.size} whole ones")
-    first = np.concatenate(([0], last[:-1] + 1)) if count else last
-    size = last - first + 1
-    if np.any(size > 5) or np.any((size > 1) & (raw[last] == 0)) or np.any((size == 5) & (raw[last] > 0x0F)):
-        raise FormatError("an integer is longer than 32 bits or not in its shortest form")
-    out = np.zeros(count, np.uint32)
-    for k in range(5):
-        here = size > k
-        out[here] |= (raw[first[here] + k] & 0x7F).astype(np.uint32) << np.uint32(7 * k)
-    return out

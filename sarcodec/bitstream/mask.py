@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec.bitstream.cursor import Cursor
-from sarcodec.bitstream.layout import pack_uv, pack_uvs, unpack_uvs
+from sarcodec.bitstream.layout import pack_uv
 from sarcodec.errors import FormatError
 
 UNIFORM, RUNS, PLANES = 1, 2, 3
@@ -162,4 +162,36 @@ def _inflate(cursor: Cursor, most: int) -> bytes:
         raise FormatError(f"mask: {error}") from error
     if len(out) > most or not unpacker.eof or unpacker.unused_data:
         raise FormatError(f"mask: the deflated bytes are cut, too long, or hold more than {most} bytes")
+    return out
+
+
+def pack_uvs(values: npt.NDArray[np.uint32]) -> bytes:
+    """All `values`, shape (n,), as LEB128 back to back."""
+    wide = values.astype(np.uint64)
+    size = np.ones(wide.shape, np.int64)
+    for k in range(1, 5):
+        size += wide >= 1 << 7 * k
+    first = np.cumsum(size) - size
+    out = np.zeros(int(size.sum()), np.uint8)
+    for k in range(5):
+        here = size > k
+        more = np.where(size[here] > k + 1, 0x80, 0).astype(np.uint8)
+        out[first[here] + k] = (wide[here] >> np.uint64(7 * k)).astype(np.uint8) & 0x7F | more
+    return out.tobytes()
+
+
+def unpack_uvs(data: bytes, count: int) -> npt.NDArray[np.uint32]:
+    """The `count` LEB128 integers that fill `data` exactly, shape (count,); else `FormatError`."""
+    raw = np.frombuffer(data, np.uint8)
+    last = np.flatnonzero(raw < 0x80)
+    if last.size != count or (raw.size and raw[-1] >= 0x80):
+        raise FormatError(f"expected {count} integers in {raw.size} bytes, found {last.size} whole ones")
+    first = np.concatenate(([0], last[:-1] + 1)) if count else last
+    size = last - first + 1
+    if np.any(size > 5) or np.any((size > 1) & (raw[last] == 0)) or np.any((size == 5) & (raw[last] > 0x0F)):
+        raise FormatError("an integer is longer than 32 bits or not in its shortest form")
+    out = np.zeros(count, np.uint32)
+    for k in range(5):
+        here = size > k
+        out[here] |= (raw[first[here] + k] & 0x7F).astype(np.uint32) << np.uint32(7 * k)
     return out

@@ -6,13 +6,12 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-Tick = Callable[[str, int, int], None]
-"""Progress: stage, steps done, steps in all."""
+from sarcodec.progress import Tick
 
 
 class ReaderGoneError(Exception):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sarcodec.cli import console, streams
+from sarcodec.cli import console, corrections, streams
+from sarcodec.cli.corrections import with_uses
 from sarcodec.cli.guard import PARTIAL
 from sarcodec.cli.options import (
     OUTPUT,
@@ -42,6 +43,7 @@ NAMED = 20
 """Damaged tiles that are named on stderr at most; all stand in the output's tag and in --json."""
 
 
+@with_uses(before="creation_options")
 def decode(
     source: Annotated[str, typer.Argument(metavar="FILE", help="A .sarc file; - is standard input.")],
     output: Annotated[
@@ -72,14 +74,6 @@ def decode(
             rich_help_panel=RASTER,
         ),
     ] = False,
-    unbiased: Annotated[
-        bool,
-        typer.Option(
-            "--unbiased",
-            help="Bring mean power back with the gains that encode --radiometry stored.",
-            rich_help_panel=RASTER,
-        ),
-    ] = False,
     reduce: Annotated[
         Literal["1", "2", "4", "8", "16"],
         typer.Option(
@@ -87,21 +81,6 @@ def decode(
             rich_help_panel=RASTER,
         ),
     ] = "1",
-    no_targets: Annotated[
-        bool,
-        typer.Option(
-            "--no-targets",
-            help="Leave bright targets as low as smoothing made them.",
-            rich_help_panel=RASTER,
-        ),
-    ] = False,
-    texture: Annotated[
-        Literal["none", "speckle"],
-        typer.Option(
-            help="Add noise like the speckle that was left out, of what encode --texture stored.",
-            rich_help_panel=RASTER,
-        ),
-    ] = "none",
     creation_options: Annotated[
         list[str] | None,
         typer.Option(
@@ -118,16 +97,28 @@ def decode(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    **flags: Any,
 ) -> None:
     """Decode a .sarc file to a GeoTIFF with all of the source's metadata."""
-    part, options = _window(window), _pairs(creation_options or [])
+    part, creation = _window(window), _pairs(creation_options or [])
     from sarcodec.endings import GEOTIFF
 
     out = output_for(source, output, GEOTIFF, as_json=as_json)
     check_resources(model, jobs)
     from sarcodec import api
     from sarcodec.limits import limits_from
+    from sarcodec.options import DecodeOptions
 
+    wanted = corrections.uses(flags)
+    options = DecodeOptions(
+        base_only=base_only,
+        allow_partial=allow_partial,
+        model=model,
+        device=device,
+        jobs=jobs,
+        limits=limits_from(limit or []),
+        **wanted,
+    )
     began = time.monotonic()
     with (
         streams.read_from(source) as path,
@@ -138,19 +129,11 @@ def decode(
                 path,
                 target,
                 window=part,
-                base_only=base_only,
-                allow_partial=allow_partial,
-                unbiased=unbiased,
                 reduce=int(reduce),
-                targets=not no_targets,
-                texture=None if texture == "none" else texture,
-                model=model,
-                device=device,
-                jobs=jobs,
                 overwrite=overwrite,
-                creation_options=options,
+                creation_options=creation,
                 progress=tick,
-                limits=limits_from(limit or []),
+                options=options,
             )
         sizes = os.path.getsize(path), os.path.getsize(target)
     meta, damaged = report.meta, report.damaged
@@ -167,10 +150,10 @@ def decode(
                 "bands": meta.count,
                 "dtype": meta.dtype,
                 "base_only": base_only,
-                "unbiased": unbiased,
                 "reduce": int(reduce),
+                **wanted,
                 "targets": report.targets,
-                "texture": texture,
+                "texture": flags["texture"],
                 "damaged": [asdict(tile) for tile in damaged],
                 "seconds": seconds,
             }

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sarcodec.cli import console, streams
+from sarcodec.cli import console, corrections, streams
+from sarcodec.cli.corrections import with_wishes
 from sarcodec.cli.options import (
     OUTPUT,
     QUALITY,
@@ -26,9 +27,7 @@ from sarcodec.cli.options import (
 from sarcodec.cli.outputs import output_for
 
 if TYPE_CHECKING:
-    from sarcodec.bitstream.header import Header
-    from sarcodec.encoding import EncodeReport
-    from sarcodec.limits import Limits
+    from sarcodec.encoding.report import EncodeReport
 
 EPILOG = epilog(
     "sarcodec encode scene.tif --bpp 0.2",
@@ -42,6 +41,7 @@ EPILOG = epilog(
 )
 
 
+@with_wishes(before="model")
 def encode(
     source: Annotated[
         str, typer.Argument(metavar="INPUT", help="Any raster that GDAL reads; - is standard input.")
@@ -92,37 +92,6 @@ def encode(
         Literal["unknown", "dn", "sigma0", "gamma0", "beta0"],
         typer.Option(help="Radiometric quantity, noted in the file.", rich_help_panel=RASTER),
     ] = "unknown",
-    radiometry: Annotated[
-        bool,
-        typer.Option(
-            "--radiometry",
-            help="Store the gains that decode --unbiased brings mean power back with.",
-            rich_help_panel=RASTER,
-        ),
-    ] = False,
-    gain_cell: Annotated[
-        Literal["auto", "64", "32", "16"],
-        typer.Option(
-            help="Pixels a side of the cells of --radiometry; smaller ones take more bytes. auto: 64 or 32.",
-            rich_help_panel=RASTER,
-        ),
-    ] = "auto",
-    targets: Annotated[
-        bool,
-        typer.Option(
-            "--targets",
-            help="Store by how much bright point targets come back too low; decode raises them.",
-            rich_help_panel=RASTER,
-        ),
-    ] = False,
-    texture: Annotated[
-        bool,
-        typer.Option(
-            "--texture",
-            help="Store what decode --texture speckle makes noise like the lost speckle of.",
-            rich_help_panel=RASTER,
-        ),
-    ] = False,
     model: ModelOption = None,
     device: DeviceOption = "auto",
     jobs: JobsOption = None,
@@ -140,40 +109,36 @@ def encode(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    **flags: Any,
 ) -> None:
     """Encode a raster to a .sarc file. Choose at most one of -q, --bpp and --rmse-db."""
     check_targets(quality, bpp, rmse_db)
-    gains, chosen_bands = _gains(gain_cell, radiometry=radiometry), _bands(bands)
+    wanted, numbers = corrections.wishes(flags), _bands(bands)
     from sarcodec.endings import SARC
 
     out = output_for(source, output, SARC, as_json=as_json)
     check_resources(model, jobs)
     from sarcodec import api
     from sarcodec.limits import limits_from
+    from sarcodec.options import EncodeOptions
 
-    limits = limits_from(limit or [])
+    options = EncodeOptions(
+        quality=quality,
+        bpp=bpp,
+        rmse_db=rmse_db,
+        scale=scale,
+        quantity=quantity,
+        bands=numbers,
+        model=model,
+        device=device,
+        jobs=jobs,
+        limits=limits_from(limit or []),
+        **wanted,
+    )
     with streams.read_from(source) as path, streams.written_to(out, SARC) as target:
         with console.progress(quiet=quiet) as tick:
-            report = api.encode(
-                path,
-                target,
-                quality=quality,
-                bpp=bpp,
-                rmse_db=rmse_db,
-                scale=scale,
-                quantity=quantity,
-                radiometry=gains,
-                targets=targets,
-                texture=texture,
-                model=model,
-                device=device,
-                jobs=jobs,
-                overwrite=overwrite,
-                progress=tick,
-                limits=limits,
-                bands=chosen_bands,
-            )
-        facts = _facts(path, target, report, limits) | {"input": source, "output": out}
+            report = api.encode(path, target, overwrite=overwrite, progress=tick, options=options)
+        facts = {"input": source, "output": out} | _facts(path, report)
     if not report.reached:
         console.warn(_out_of_reach(report, bpp, rmse_db))
     if as_json:
@@ -200,17 +165,6 @@ def check_targets(quality: float | None, bpp: float | None, rmse_db: float | Non
     for name, value in targets.items():
         if value is not None and not 0 < value < float("inf"):
             raise UsageError(f"{name} {value} is not a positive number", hint="For example: --bpp 0.2")
-
-
-def _gains(cell: str, *, radiometry: bool) -> bool | int:
-    """What `api.encode` calls `radiometry`."""
-    if cell == "auto":
-        return radiometry
-    from sarcodec.errors import UsageError
-
-    if not radiometry:
-        raise UsageError(f"--gain-cell {cell} is of no use without --radiometry", hint="Give both.")
-    return int(cell)
 
 
 def _bands(text: str | None) -> list[int] | None:
@@ -249,16 +203,14 @@ def _errors(report: EncodeReport) -> str:
     return f"  RMSE {', '.join(found)} dB" if found else ""
 
 
-def _facts(source: str, out: str, report: EncodeReport, limits: Limits) -> dict[str, Any]:
-    """What ``--json`` prints."""
-    from sarcodec.bitstream.layout import LayerKind
+def _facts(source: str, report: EncodeReport) -> dict[str, Any]:
+    """What ``--json`` prints, but for the names of the files."""
+    from sarcodec.bitstream.layout import native
 
-    header, targets_bpp = _stored(out, limits)
-    raw = header.width * header.height * len(header.bands) * _item_bytes(header.dtype)
+    header = report.header
+    raw = report.pixels * native(header.dtype).size
     stored = os.path.getsize(source) if os.path.isfile(source) else raw
     return {
-        "input": source,
-        "output": out,
         "input_bytes": stored,
         "bytes": report.bytes,
         "ratio": stored / report.bytes,
@@ -271,32 +223,9 @@ def _facts(source: str, out: str, report: EncodeReport, limits: Limits) -> dict[
         "scale_from": _joined(basis.value for basis in report.scales_from),
         "rmse_db": list(report.rmse_db) or None,
         "quantity": header.quantity.value,
-        "radiometry": header.side_layer(LayerKind.GAIN_GRID) is not None,
-        "targets_bpp": targets_bpp,
-        "texture": header.side_layer(LayerKind.TEXTURE) is not None,
+        **corrections.told(report.corrections),
         "model": report.model,
         "level": report.level,
         "reached": report.reached,
         "seconds": report.seconds,
     }
-
-
-def _stored(path: str, limits: Limits) -> tuple[Header, float | None]:
-    """Header of the file, and bits per pixel and band that its bright targets take; None without any."""
-    from sarcodec.bitstream.layout import LayerKind
-    from sarcodec.bitstream.reader import Reader
-    from sarcodec.dataset import open_file
-
-    with open_file(path) as file:
-        reader = Reader(file, limits=limits)
-        header, layer = reader.header, reader.header.side_layer(LayerKind.BRIGHT_TARGETS)
-        if layer is None:
-            return header, None
-        pixels = header.width * header.height * len(header.bands)
-        return header, 8 * reader.layer_size(layer) / pixels
-
-
-def _item_bytes(dtype: str) -> int:
-    from sarcodec.bitstream.layout import native
-
-    return native(dtype).size

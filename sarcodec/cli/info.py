@@ -9,6 +9,7 @@ import typer
 from sarcodec.cli import console, streams
 from sarcodec.cli.options import JsonOption, LimitOption, epilog
 from sarcodec.cli.told import naming
+from sarcodec.corrections.registry import CORRECTIONS
 
 if TYPE_CHECKING:
     from sarcodec.bitstream.header import Header
@@ -45,7 +46,6 @@ def info(
 def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
     """Everything ``info`` knows of an open file, as ``--json`` prints it."""
     from sarcodec import zoo
-    from sarcodec.bitstream.layout import LayerKind
     from sarcodec.cli.masks import masked
     from sarcodec.metadata import from_chunks
 
@@ -67,9 +67,7 @@ def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
         "mask_band": header.has_mask and all(band.colorinterp != "alpha" for band in meta.bands),
         "quantity": header.quantity.value,
         "meaning": header.meaning.value,
-        "radiometry": header.side_layer(LayerKind.GAIN_GRID) is not None,
-        "targets": header.side_layer(LayerKind.BRIGHT_TARGETS) is not None,
-        "texture": header.side_layer(LayerKind.TEXTURE) is not None,
+        **{c.wish: header.side_layer(c.kind) is not None for c in CORRECTIONS},
         "georeferencing": _georeferencing(meta),
         "tags": meta.tags,
         "bands": [
@@ -91,10 +89,10 @@ def describe(reader: Reader, name: str, limits: Limits) -> dict[str, Any]:
 
 def _sizes(reader: Reader, limits: Limits) -> dict[str, Any]:
     """Bytes by what they are for; checksums and digests are overhead, not layers or masks."""
-    from sarcodec.bitstream.layout import CRC, LAYER_HEAD, LayerKind
+    from sarcodec.bitstream.layout import CRC, LAYER_HEAD
 
     header, masks, layers = reader.header, 0, [0] * len(reader.header.layers)
-    measured = (LayerKind.BRIGHT_TARGETS, LayerKind.GAIN_GRID, LayerKind.TEXTURE)
+    measured = {correction.kind for correction in CORRECTIONS}
     heads = [CRC.size + LAYER_HEAD.size * (layer.kind not in measured) for layer in header.layers]
     for row in range(reader.grid.rows):
         for col in range(reader.grid.cols):

@@ -195,7 +195,7 @@ def _packed(data: Path, output: Path, *, quiet: bool) -> Path:
         if not quiet:
             console.say(f"taking the scenes packed in {packed}; remove it to pack {data} again")
         return packed
-    from sarcodec.io.pack import pack_folder
+    from sarcodec.train.pack import pack_folder
 
     with console.progress(quiet=quiet) as tick:
         count = pack_folder(data, packed, progress=lambda done, total: tick("pack", done, total))

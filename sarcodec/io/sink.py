@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -83,6 +84,8 @@ class RasterSink:
         self._lock = threading.Lock()
         self._masked = 0
         """Pixels that the mask band was told to mask."""
+        self._has_mask = False
+        self._amended: RasterMeta | None = None
 
     def __enter__(self) -> Self:
         self._session = self._open()
@@ -137,6 +140,21 @@ class RasterSink:
         with self._lock, gdal.writing(), self._failing():
             self._dataset.write_mask(valid, window=where)
         self._masked += int(np.count_nonzero(~valid))
+        self._has_mask = True
+
+    def amend(self, meta: RasterMeta) -> None:
+        """Declare another nodata value, and other tags of the raster, than when the file was opened.
+
+        The file is copied when it is complete: GDAL leaves blocks of nothing but zeros out as long as no
+        nodata value is declared, and they would become nodata if one were declared then.
+        """
+        self._amended = meta
+
+    def _record(self, dataset: Any, trial: Trial) -> None:
+        """Write what GDAL would not give back of the metadata as a tag."""
+        rest = residue.record(self.meta, trial.found)
+        if rest:
+            dataset.update_tags(ns=residue.NAMESPACE, **{residue.KEY: rest})
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
@@ -153,6 +171,8 @@ class RasterSink:
                     raise
                 with self._failing(), gdal.writing():
                     dataset.close()
+                if self._amended is not None:
+                    self._copy(partial, self._amended)
                 self._verify(partial)
             for sidecar in self._sidecars():
                 sidecar.unlink(missing_ok=True)
@@ -161,10 +181,33 @@ class RasterSink:
         with self._failing(), gdal.writing(), gdal.opening():
             dataset = rasterio.open(partial, "w", driver="GTiff", **profile(trial.given), **self._options)
             apply(dataset, trial.given)
-            rest = residue.record(self.meta, trial.found)
-            if rest:
-                dataset.update_tags(ns=residue.NAMESPACE, **{residue.KEY: rest})
+            self._record(dataset, trial)
         return dataset
+
+    def _copy(self, partial: Path, meta: RasterMeta) -> None:
+        """Write the complete file once more, with other metadata."""
+        first = partial.with_name(f"{partial.name.removesuffix('.partial')}a.partial")
+        partial.rename(first)
+        try:
+            mode = stat.S_IMODE(first.stat().st_mode)
+            os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
+            self.meta = meta
+            dataset = self._create(partial, tried(meta, self._options))
+            with (
+                self._failing(),
+                gdal.writing(),
+                gdal.opening(),
+                dataset,
+                rasterio.open(first, driver="GTiff") as source,
+            ):
+                for _, window in source.block_windows(1):
+                    dataset.write(source.read(window=window), window=window)
+                    if self._has_mask:
+                        dataset.write_mask(source.read_masks(1, window=window), window=window)
+        except OSError as error:
+            raise atomic.write_error(self.path, error) from error
+        finally:
+            first.unlink(missing_ok=True)
 
     def _verify(self, partial: Path) -> None:
         # GDAL flushes blocks when it closes, and then reports no failure.

@@ -10,9 +10,10 @@ from pathlib import PurePath
 
 import numpy as np
 
+from sarcodec import provenance
 from sarcodec.errors import SarcError, UsageError
 from sarcodec.invalid import native_nodata, stands_for
-from sarcodec.meaning import clues, tags
+from sarcodec.meaning import clues
 from sarcodec.meaning.clues import Clue
 from sarcodec.meaning.settle import Settled, settled
 from sarcodec.meaning.statistics import Statistics, usable
@@ -137,7 +138,7 @@ def _clues(source: Source, band: int, *, whole: bool) -> list[Clue]:
     own, common = part.tags.get("", {}), meta.tags.get("", {})
     described = clues.of_description(part.description)
     tagged = clues.of_tags(
-        {} if described and described.scale is None else common, tags.said(part.tags) | own
+        {} if described and described.scale is None else common, provenance.said(part.tags) | own
     )
     stem = PurePath(source.name).name
     while PurePath(stem).suffix.lower() in (

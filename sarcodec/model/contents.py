@@ -74,7 +74,7 @@ def settings_of(config: dict[str, Any]) -> Settings:
         One is missing.
     """
     family = config.get("family", families.DEFAULT)
-    if family not in families.REGISTRY:
+    if not isinstance(family, str) or family not in families.REGISTRY:
         raise ValueError(f"family {str(family)[:40]!r} is none of {', '.join(families.REGISTRY)}")
     quantiser = config.get("quantiser", "scalar")
     if quantiser not in QUANTISERS:

@@ -200,14 +200,17 @@ class LatentCoder(Walk):
         self,
         layers: tuple[bytes, ...],
         size: tuple[int, int],
-        beside: Callable[[], npt.NDArray[Any]] | None = None,
+        beside: npt.NDArray[Any] | None = None,
+        *,
+        predicted: bool = False,
     ) -> npt.NDArray[Any]:
         """Decoded latents, int64, shape (channels, h, w), in sixteenths of a quantiser step.
 
         A layer given as ``b""`` has all symbols zero: its latents are their predicted means, with a trellis
         0 in any layer but the base.
         Of fewer layers than the model has, only the latents of those are decoded: none depends on later ones.
-        `beside` gives the decoded latents of the band that this one is predicted from, if it is.
+        `predicted` says that the band is one that another predicts; `beside` are the decoded latents of that
+        one, which matter only if :meth:`is_predicted` says so.
 
         Raises
         ------
@@ -218,7 +221,7 @@ class LatentCoder(Walk):
         """
         h, w = size
         z_shape = (self.shape.hyper, -(-h // HYPER_STRIDE), -(-w // HYPER_STRIDE))
-        channels = None if beside is None else sum(self.model.layers)
+        channels = sum(self.model.layers) if predicted else None
         bodies = [
             LayerBody.from_bytes(stored, None if layer else channels) if stored else None
             for layer, stored in enumerate(layers)
@@ -238,13 +241,25 @@ class LatentCoder(Walk):
         absent = {n for n in self.optional if n >= len(layers) or not layers[n]}
         y_hat = self.through(z_symbols, size, source, absent, len(layers))
         weights = None if bodies[0] is None else bodies[0].weights
-        if beside is not None and weights is not None and weights.size:
-            predicted = between.predicted(weights[: len(y_hat)], beside())
-            y_hat[: len(predicted)] += predicted
+        if weights is not None and weights.size:
+            assert beside is not None
+            start = between.predicted(weights[: len(y_hat)], beside)
+            y_hat[: len(start)] += start
         for layer, body in enumerate(bodies):
             if body is not None and body.digest != self.layer_digest(layer, z_symbols, y_hat):
                 raise ChecksumError(f"the latents of layer {layer} are not those the encoder had")
         return y_hat
+
+    def is_predicted(self, layers: tuple[bytes, ...]) -> bool:
+        """Whether the layers of a band that another predicts do need the latents of that one.
+
+        Raises
+        ------
+        FormatError
+            They are damaged.
+        """
+        body = LayerBody.from_bytes(layers[0], sum(self.model.layers)) if layers[0] else None
+        return body is not None and body.weights is not None and bool(body.weights.size)
 
     def hyper_symbols(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Quantised hyper-latents of a tile, int64, shape (hyper, h/4, w/4), rounded up; encoder only."""

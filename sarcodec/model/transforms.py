@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 STRIDE = 16
 """Pixels between two latents."""
+FACTORS = (2, 4, 8, 16)
+"""Pixels a side that one pixel of an overview may stand for: divisors of `STRIDE`."""
 
 Pixels = npt.NDArray[np.float32]
 
@@ -87,7 +89,7 @@ class Transform(Protocol):
         Parameters
         ----------
         factor : int
-            One of `sarcodec.model.reduce.FACTORS`.
+            One of `FACTORS`.
         most : int
             Layers that may be used.
         """

@@ -10,8 +10,9 @@ from unittest import mock
 
 import numpy as np
 
-from sarcodec import decoder, verify, zoo
+from sarcodec import zoo
 from sarcodec.dataset import SarcDataset
+from sarcodec.decoding import decoder, pipeline, verify
 from sarcodec.errors import SarcError
 from sarcodec.limits import Limits
 from sarcodec.model import modelfile
@@ -23,7 +24,7 @@ TOY = Path(__file__).parent.parent / "golden" / "toy1.safetensors"
 SMALL = Limits(pixels=2**17, side=2**12, bands=3, header_bytes=2**16, tile_side=2**10, memory=2**26)
 """What one input may ask for: it has to take milliseconds."""
 
-IMPORTED_LATE = (decoder, verify)
+IMPORTED_LATE = (decoder, pipeline, verify)
 """Modules that opening a file imports: imported here, so that the fuzzer sees into them."""
 
 

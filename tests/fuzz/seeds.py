@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 
 from fuzz import corpus
-from sarcodec import encoder
 from sarcodec.api import encode_array
 from sarcodec.bitstream import layout
 from sarcodec.bitstream import mask as masks
@@ -29,6 +28,7 @@ from sarcodec.bitstream.layout import LayerKind, Meaning
 from sarcodec.bitstream.reader import Reader
 from sarcodec.bitstream.tile import BandRecord, TileRecord
 from sarcodec.bitstream.writer import Writer
+from sarcodec.encoding import survey
 from sarcodec.metadata import BandMeta, Gcp, RasterMeta, pack_geo, pack_text
 from sarcodec.types import Basis, Quantity, Scale
 from sarcodec.vocabulary import VOCABULARY
@@ -207,7 +207,7 @@ def encoded() -> Iterator[bytes]:
     yield encode_array(power((2, 70), 4), quality=90, scale="power", nodata=-1.0, **options)
     yield encode_array(np.stack([holes // 9 + 1, holes // 7 + 1]).astype(np.uint8), quality=1, **options)
     yield encode_array(np.zeros((30, 30), np.int16), **options)
-    with mock.patch.object(encoder, "TILE_SIDE", 256):
+    with mock.patch.object(survey, "TILE_SIDE", 256):
         yield encode_array(dn((20, 270), 5, contrast=0.1), quality=1, nodata=7, **options)
 
 

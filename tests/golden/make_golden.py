@@ -19,9 +19,10 @@ import numpy.typing as npt
 
 from sarcodec.arrays import ArraySource
 from sarcodec.dataset import SarcDataset
-from sarcodec.encoding import Order, carry_out
+from sarcodec.encoding import pipeline
 from sarcodec.metadata import BandMeta, Gcp, RasterMeta, to_fields
-from sarcodec.types import PixelScale, Quantity, Scale, Window
+from sarcodec.options import EncodeOptions
+from sarcodec.types import PixelScale, Place, Quantity, Scale, Window
 
 HERE = Path(__file__).parent
 TOY = str(HERE / "toy1.safetensors")
@@ -271,11 +272,12 @@ def encoded(
     """The `.sarc` file of a case."""
     cube, meta, quality, scale, quantity = case
     chosen: Any = {"radiometry": radiometry, "targets": targets, "texture": texture, "device": "cpu"}
-    order, file = Order(quality, scale=scale, quantity=quantity, model=model, jobs=1, **chosen), io.BytesIO()
+    options = EncodeOptions(quality=quality, scale=scale, quantity=quantity, model=model, jobs=1, **chosen)
+    file = io.BytesIO()
     source = (
         MaskedSource if cube.shape[1:] == MASK.shape and len(cube) == 2 and scale is Scale.DN else ArraySource
     )
-    carry_out(order, source(cube, meta), file)
+    pipeline.encode(source(cube, meta), file, options)
     return file.getvalue()
 
 
@@ -305,7 +307,8 @@ def latent_digests(coded: SarcDataset) -> list[str]:
         sha = hashlib.sha256()
         for row in range(grid.rows):
             for col in range(grid.cols):
-                sha.update(np.ascontiguousarray(coded.decoder.latents((band, row, col)), "<i4").tobytes())
+                y_hat = coded.decoder.latents(Place(band, row, col))
+                sha.update(np.ascontiguousarray(y_hat, "<i4").tobytes())
         out.append(sha.hexdigest())
     return out
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from sarcodec.bitstream import layout
 from sarcodec.errors import SarcError
+from sarcodec.latent_grid import latent_window
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
-from sarcodec.tile import latent_window
 from testing.repair import Place, header_of, segments
 
 LARGEST = 256**2
@@ -38,11 +37,11 @@ class _Witness(LatentCoder):
         return _Any()
 
     def digests(
-        self, layers: tuple[bytes, ...], size: tuple[int, int], beside: Callable[[], Any] | None
+        self, layers: tuple[bytes, ...], size: tuple[int, int], beside: Any, *, predicted: bool
     ) -> tuple[dict[int, bytes], Any]:
         """Digests of what the layers decode to, and that."""
         self.seen: dict[int, bytes] = {}
-        y_hat = self.decode(layers, size, beside)
+        y_hat = self.decode(layers, size, beside, predicted=predicted)
         return self.seen, y_hat
 
 
@@ -73,7 +72,7 @@ def with_digests(data: bytes, model: Model) -> bytes:
             nothing = np.zeros((sum(model.layers), *size), np.int64)
             beside = decoded.get((tile, header.first_of(band)), nothing)
             predicted = header.first_of(band) != band
-            digests, y_hat = coder.digests(tuple(layers), size, (lambda: beside) if predicted else None)  # noqa: B023
+            digests, y_hat = coder.digests(tuple(layers), size, beside, predicted=predicted)
             decoded[tile, band] = y_hat
         except SarcError:
             continue

@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sarcodec.decoding import tile_pixels
+from sarcodec.types import Place, Window
 from testing.scenes import dn, power
 
 Array = npt.NDArray[Any]
@@ -152,17 +154,17 @@ def run(environment: Environment, work: Work, *, timeout: float = 300) -> Result
 
 def encode(scene: Scene) -> bytes:
     """A scene as a file, in this process."""
-    from sarcodec import encoder
     from sarcodec.api import encode_array
+    from sarcodec.encoding import survey
 
-    usual, encoder.TILE_SIDE = encoder.TILE_SIDE, scene.tile_side
+    usual, survey.TILE_SIDE = survey.TILE_SIDE, scene.tile_side
     try:
         scale = "db" if scene.kind == "db" else "dn"
         return encode_array(
             scene.pixels(), quality=scene.quality, scale=scale, model=scene.model or None, jobs=1
         )
     finally:
-        encoder.TILE_SIDE = usual
+        survey.TILE_SIDE = usual
 
 
 def decode(file: File, jobs: int) -> tuple[str, Array]:
@@ -183,15 +185,14 @@ def decode_here(file: File) -> tuple[str, Array]:
 
     with sarcodec.open(file.path, model=file.model or None, jobs=1, device="cpu") as coded:
         places, decoder = _places(coded), coded.decoder
-        ready = {place: decoder.latents(place) for place in places}
+        y_hats = {place: decoder.latents(place) for place in places}
         pixels = np.empty((coded.meta.count, coded.meta.height, coded.meta.width), coded.meta.dtype)
-        for band, row, col in places:
-            window = decoder.header.grid.window(row, col)
-            rows = slice(window.row, window.row + window.height)
-            pixels[band, rows, window.col : window.col + window.width] = decoder.tile(
-                (band, row, col), ready.get
-            )
-        return _hash(ready.values()), comparable(pixels, decoder.header.scale.value)
+        whole = Window(0, 0, coded.meta.width, coded.meta.height)
+        for place in places:
+            near = {there: y_hats[there] for there in place.around() if there in y_hats}
+            piece = tile_pixels.pixels(decoder, place, decoder.record(*place.at), near)
+            pixels[(piece.band, *piece.window.inside(whole))] = piece.values
+        return _hash(y_hats.values()), comparable(pixels, decoder.header.scale.value)
 
 
 def save_reference(path: Path, files: Iterable[File]) -> list[str]:
@@ -220,9 +221,9 @@ def moved(a: Array, b: Array) -> float:
         return float(np.nanmax(np.abs(a.astype(np.float64) - b.astype(np.float64))))
 
 
-def _places(coded: Any) -> list[tuple[int, int, int]]:
+def _places(coded: Any) -> list[Place]:
     grid = coded.decoder.header.grid
-    return [(b, r, c) for b in range(coded.meta.count) for r in range(grid.rows) for c in range(grid.cols)]
+    return [Place(band, *at) for band in range(coded.meta.count) for at in grid.tiles]
 
 
 def _hash(latents: Iterable[Array]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec.dataset import SarcDataset
+from sarcodec.types import Place
 
 Array = npt.NDArray[Any]
 
@@ -59,7 +60,7 @@ def band_latents(coded: SarcDataset, band: int = 0) -> Array:
     """Decoded latents of a whole band (counted from 0), int32, shape (channels, h, w)."""
     grid = coded.decoder.header.grid
     rows = [
-        np.concatenate([coded.decoder.latents((band, row, col)) for col in range(grid.cols)], axis=2)
+        np.concatenate([coded.decoder.latents(Place(band, row, col)) for col in range(grid.cols)], axis=2)
         for row in range(grid.rows)
     ]
     return np.concatenate(rows, axis=1)

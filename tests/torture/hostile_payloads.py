@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec.errors import SarcError
+from sarcodec.latent_grid import latent_window
 from sarcodec.model.entropy import LatentCoder
-from sarcodec.tile import latent_window
 from torture.container import Part, Raw, record, sealed, segments, uv
 from torture.mutations import generator
 from torture.subjects import Subject, opened

@@ -16,7 +16,8 @@ from sarcodec.cli import info
 from sarcodec.dataset import SarcDataset
 from sarcodec.errors import SarcError
 from sarcodec.limits import DEFAULT
-from torture.subjects import Place, Subject, opened
+from sarcodec.types import Place
+from torture.subjects import Subject, opened
 
 Array = npt.NDArray[Any]
 
@@ -114,24 +115,24 @@ def _partial(subject: Subject, data: bytes, tile: int | None) -> int:
     if got.dtype != subject.pixels.dtype or got.shape != subject.pixels.shape:
         raise HarmError("silent error", f"partial: {got.dtype} {got.shape}")
     grid = decoder.header.grid
-    for _, row, col in decoder.damaged:
+    for _, row, col in coded.coded.damaged:
         start, end = subject.spans[row * grid.cols + col]
         # A record without segments has no checksum of its own: the index proves it, if that is whole.
         unproven = tile == -1 and not any(subject.data[start:end])
         if tile not in (None, row * grid.cols + col) and not unproven:
             raise HarmError("silent error", f"partial: tile {row}, {col} is named, {tile} was hit")
     lost = np.zeros(got.shape, bool)
-    for band, row, col in decoder.damaged:
+    for band, row, col in coded.coded.damaged:
         window = grid.window(row, col)
         top, left = max(0, window.row - subject.reach), max(0, window.col - subject.reach)
         lost[band, top : window.bottom + subject.reach, left : window.right + subject.reach] = True
-    fill = bits(np.array([decoder.fill], got.dtype))[0]
+    fill = bits(np.array([coded.fill], got.dtype))[0]
     same = bits(got) == bits(subject.pixels)
     if not (same | lost).all():
         raise HarmError("silent error", f"partial: {int((~(same | lost)).sum())} pixels differ unannounced")
     if not (same | (bits(got) == fill)).all():
         raise HarmError("silent error", "partial: lost pixels are not all nodata")
-    return len(decoder.damaged)
+    return len(coded.coded.damaged)
 
 
 def hostile(subject: Subject, data: bytes) -> str:
@@ -161,7 +162,7 @@ def hostile(subject: Subject, data: bytes) -> str:
 
 def _legal_part(subject: Subject, data: bytes) -> None:
     coded = opened(data, subject.model, allow_partial=True)
-    _legal(coded, coded.read(), None, fill=coded.decoder.fill)
+    _legal(coded, coded.read(), None, fill=coded.fill)
 
 
 def _legal(coded: SarcDataset, got: Array, size: tuple[int, int] | None, *, fill: Any = None) -> None:
@@ -188,7 +189,7 @@ def _same_latents(subject: Subject, coded: SarcDataset) -> None:
     """Latents whose digest is that of the whole file are those of the whole file."""
     decoder, layers = coded.decoder, coded.decoder.model.layers
     for (band, row, col), wanted in subject.latents.items():
-        place: Place = (band, row, col)
+        place = Place(band, row, col)
         if band >= coded.meta.count or row >= decoder.header.grid.rows or col >= decoder.header.grid.cols:
             continue
         try:

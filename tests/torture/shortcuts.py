@@ -15,12 +15,13 @@ from unittest import mock
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec import decoder, verify
+from sarcodec.decoding import pipeline, verify
 from sarcodec.errors import SarcError
 from sarcodec.model import modelfile
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
 from sarcodec.model.tables import Tables
+from sarcodec.parallel import Pool, Task
 
 KEPT = 400
 
@@ -57,6 +58,21 @@ def _in_turn(
     yield from map(work, items)
 
 
+class _InTurn(Pool):
+    """Makes each call at once, in the thread that asks for it."""
+
+    def __init__(self, jobs: int, start: Callable[[], object] | None = None) -> None:
+        del jobs, start
+
+    def call(self, work: Callable[..., Any], *arguments: object) -> Task[Any]:
+        task = Task(work, *arguments)
+        task.make()
+        return task
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
 @contextmanager
 def shortcuts() -> Iterator[None]:
     """Keep models, decoded latents and synthesised tiles: each is a function of its arguments alone."""
@@ -69,10 +85,15 @@ def shortcuts() -> Iterator[None]:
         return found
 
     def decoded(
-        self: LatentCoder, layers: tuple[bytes, ...], size: tuple[int, int], beside: Any = None
+        self: LatentCoder,
+        layers: tuple[bytes, ...],
+        size: tuple[int, int],
+        beside: Any = None,
+        *,
+        predicted: bool = False,
     ) -> Array:
-        if beside is not None:
-            return decode(self, layers, size, beside)
+        if predicted:
+            return decode(self, layers, size, beside, predicted=True)
         key = (id(self.model), self.level, layers, size)
         found: Array | SarcError = latents.get(key, lambda: _result(lambda: decode(self, layers, size)))
         if isinstance(found, SarcError):
@@ -90,7 +111,7 @@ def shortcuts() -> Iterator[None]:
 
     logging.getLogger("sarcodec").addHandler(logging.NullHandler())  # what is logged has no other place to go
     with (
-        mock.patch.object(decoder, "ordered_map", _in_turn),
+        mock.patch.object(pipeline, "Pool", _InTurn),
         mock.patch.object(verify, "ordered_map", _in_turn),
         mock.patch.object(modelfile, "load", loaded),
         mock.patch.object(Model, "hyper_tables", tabled),

@@ -15,16 +15,15 @@ from unittest import mock
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec import encoder
 from sarcodec.arrays import ArraySource
 from sarcodec.dataset import SarcDataset
-from sarcodec.encoding import Order, carry_out
+from sarcodec.encoding import pipeline, survey
 from sarcodec.metadata import BandMeta, Gcp, RasterMeta
-from sarcodec.types import Scale, Window
+from sarcodec.options import EncodeOptions
+from sarcodec.types import Place, Scale, Window
 from testing.scenes import dn, power
 
 Array = npt.NDArray[Any]
-Place = tuple[int, int, int]
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TOY = str(GOLDEN / "toy1.safetensors")
@@ -69,7 +68,7 @@ def subject(name: str, data: bytes, model: str | None) -> Subject:
         spans = list(pairwise(accumulate(sizes, initial=start)))
         width, height = coded.meta.width, coded.meta.height
         window = Window(width // 3, height // 3, max(1, width // 2), max(1, height // 3))
-        places = [(band, *at) for band in range(coded.meta.count) for at in tiles]
+        places = [Place(band, *at) for band in range(coded.meta.count) for at in tiles]
         return Subject(
             name,
             data,
@@ -85,7 +84,7 @@ def subject(name: str, data: bytes, model: str | None) -> Subject:
 
 @contextmanager
 def _tiles_of_256() -> Iterator[None]:
-    with mock.patch.object(encoder, "TILE_SIDE", 256):
+    with mock.patch.object(survey, "TILE_SIDE", 256):
         yield
 
 
@@ -95,8 +94,8 @@ def encoded(
     """A file of tiles of 256 pixels with the toy model."""
     file = io.BytesIO()
     with _tiles_of_256():
-        order = Order(quality, scale=scale, model=model, device="cpu", jobs=1)
-        carry_out(order, ArraySource(cube, meta), file)
+        options = EncodeOptions(quality=quality, scale=scale, model=model, device="cpu", jobs=1)
+        pipeline.encode(ArraySource(cube, meta), file, options)
     return file.getvalue()
 
 

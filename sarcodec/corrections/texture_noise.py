@@ -15,7 +15,6 @@ are no speckle: f is 1 for what may be, and 0 for them.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,9 +24,6 @@ from sarcodec.bitstream import texturegrid as grid
 from sarcodec.bitstream.gaingrid import Mask, with_data
 from sarcodec.bitstream.noise_hash import hash32
 from sarcodec.bitstream.texturegrid import Kernel, Texture
-from sarcodec.damage import NAMESPACE
-from sarcodec.gain import TAG
-from sarcodec.metadata import RasterMeta
 from sarcodec.types import Window
 
 NEAR = 16
@@ -40,8 +36,6 @@ WEAKEST, STRONGEST = 0.125, 2.0
 """Bounds of what contrast does to noise."""
 BYTES_VARIANCE = 4 * (256**2 - 1) // 12
 """Of the sum of four random bytes."""
-TEXTURED = "textured: speckle synthesised"
-"""What a raster decoded with its texture says of itself."""
 
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
@@ -174,15 +168,3 @@ def _between(length: int, side: int, cells: int) -> tuple[Any, Any, Doubles]:
     place = np.clip((2 * np.arange(length) + 1 - side) / (2 * side), 0, cells - 1)
     first = np.minimum(place.astype(np.int64), cells - 1)
     return first, np.minimum(first + 1, cells - 1), place - first
-
-
-def estimated_bytes(counts: tuple[int, ...]) -> int:
-    """About what a band's textures will take; `counts` are the valid pixels of each tile."""
-    cells = [-(-count // grid.SIDE**2) for count in counts if count]
-    return 3 * sum(cells) // 8 + 28 * len(cells)
-
-
-def marked(meta: RasterMeta) -> RasterMeta:
-    """`meta` with a tag that says that pixels are textured."""
-    tags = {**meta.tags, NAMESPACE: {**meta.tags.get(NAMESPACE, {}), TAG: TEXTURED}}
-    return replace(meta, tags=tags)

@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec.bitstream import gaingrid
-from sarcodec.bitstream.gaingrid import LARGEST, SIDES, GainGrid, Mask
-from sarcodec.damage import NAMESPACE
+from sarcodec.bitstream.gaingrid import LARGEST, SIDES, GainGrid, Mask, pack, unpack
+from sarcodec.corrections.tiles import DecodedTile, SourceTile
 from sarcodec.invalid import Values
-from sarcodec.metadata import RasterMeta
 from sarcodec.radiometry import to_db
 from sarcodec.types import PixelScale
+
+__all__ = ["apply", "estimated_bytes", "measure", "pack", "unpack"]
 
 BAR_DB = 0.05
 """Bias of mean power that nearly all windows are to keep to where cells are chosen by the encoder."""
@@ -34,8 +35,7 @@ ROUGH = 3.0
 """Mean folded difference of codes up to which a step is fine enough: speckle drowns what is finer."""
 ROUNDS = 4
 """Times gains are corrected at most: rounding and clamping answer to them, mostly not at all."""
-TAG, UNBIASED = "MEANING", "unbiased power"
-"""What a raster decoded with its gains says of itself, in the namespace of damaged tiles."""
+
 
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
@@ -47,7 +47,18 @@ def spread(grid: GainGrid, shape: tuple[int, ...]) -> Floats:
     return gains.repeat(grid.side, axis=0)[: shape[0]].repeat(grid.side, axis=1)[:, : shape[1]]
 
 
-def measure(
+def measure(truth: SourceTile, decoded: DecodedTile, wish: bool | int) -> GainGrid:  # noqa: FBT001
+    """Gains of a tile, see :func:`fit`; `wish` is the side of a cell, or True to choose it here."""
+    side = None if isinstance(wish, bool) else wish
+    return fit(truth.values, truth.valid, truth.scale, side, decoded.native)
+
+
+def apply(found: GainGrid, decoded: DecodedTile) -> Floats:
+    """dB to add to each pixel: the gain of its cell."""
+    return spread(found, decoded.valid.shape)
+
+
+def fit(
     values: Values, valid: Mask, scale: PixelScale, side: int | None, decode: Callable[[Floats], Values]
 ) -> GainGrid:
     r"""Gains after which the cells of a tile have the mean power of the source.
@@ -145,19 +156,16 @@ def _windows(cells: Doubles) -> Doubles:
     return np.asarray(strips[:, WINDOW:] - strips[:, :-WINDOW])
 
 
-def estimated_bytes(counts: tuple[int, ...], side: int | None) -> int:
+def estimated_bytes(counts: tuple[int, ...], wish: bool | int) -> int:  # noqa: FBT001
     """About what a band's gains will take.
 
     Parameters
     ----------
     counts : tuple of int
         Valid pixels of each tile, row-major.
+    wish : bool or int
+        As for :func:`measure`.
     """
-    cells = [-(-count // (side or SIDES[0]) ** 2) for count in counts if count]
+    side = SIDES[0] if isinstance(wish, bool) else wish
+    cells = [-(-count // side**2) for count in counts if count]
     return 3 * sum(cells) // 8 + 6 * len(cells)
-
-
-def marked(meta: RasterMeta) -> RasterMeta:
-    """`meta` with a tag that says that gains were applied."""
-    tags = {**meta.tags, NAMESPACE: {**meta.tags.get(NAMESPACE, {}), TAG: UNBIASED}}
-    return replace(meta, tags=tags)

@@ -12,8 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.bitstream.targetlist import LARGEST, Mask, TargetList, most
+from sarcodec.bitstream.targetlist import LARGEST, Mask, TargetList, most, pack, unpack
+from sarcodec.corrections.tiles import DecodedTile, SourceTile
+from sarcodec.radiometry import to_db
 from sarcodec.types import Window
+
+__all__ = ["apply", "estimated_bytes", "measure", "pack", "unpack"]
 
 REACH = 10
 """Pixels to each side that decide whether a pixel is a target."""
@@ -42,7 +46,19 @@ def spread(targets: TargetList, shape: tuple[int, ...]) -> Floats:
     return units[1:-1, 1:-1].astype(np.float32) * np.float32(_UNIT)
 
 
-def measure(db: Floats, valid: Mask, part: Window, decoded: Floats) -> TargetList:
+def measure(truth: SourceTile, decoded: DecodedTile, _wish: bool) -> TargetList:  # noqa: FBT001
+    """Targets of a tile, see :func:`find`."""
+    near, whole = truth.widened(REACH), truth.window
+    part = Window(whole.col - near.window.col, whole.row - near.window.row, whole.width, whole.height)
+    return find(near.decibels(), near.valid, part, to_db(decoded.native(), truth.scale))
+
+
+def apply(found: TargetList, decoded: DecodedTile) -> Floats:
+    """dB to add to each pixel: targets and their flanks are raised."""
+    return spread(found, decoded.valid.shape)
+
+
+def find(db: Floats, valid: Mask, part: Window, decoded: Floats) -> TargetList:
     r"""Targets of a tile that come back too low, and by how much.
 
     A target is the brightest of 5 x 5 pixels and exceeds the mean power of a ring around it by `CONTRAST_DB`.
@@ -137,7 +153,7 @@ def _box_sum(image: npt.NDArray[Any], side: int) -> Doubles:
     return out
 
 
-def estimated_bytes(counts: tuple[int, ...]) -> int:
+def estimated_bytes(counts: tuple[int, ...], _wish: bool) -> int:  # noqa: FBT001
     """About what a band's targets will take: towns take thrice as much, the country next to nothing.
 
     Parameters

@@ -2,7 +2,7 @@
 
 Noise takes from the residual, source less decoded in dB, its deviation by cell, how deviation and mean depend
 on contrast, its skew, and the correlation of its *power*, since that is what speckle is judged by.
-:mod:`sarcodec.balance` then sets how strong it is.
+:mod:`sarcodec.corrections.texture_strength` then sets how strong it is.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec import texture as synthesis
-from sarcodec.balance import Parts, blocks_of
 from sarcodec.bitstream import texturegrid as grid
 from sarcodec.bitstream.gaingrid import GainGrid, Mask, with_data
 from sarcodec.bitstream.texturegrid import Kernel, Texture
+from sarcodec.corrections import texture_noise as synthesis
+from sarcodec.corrections.texture_strength import Parts, blocks_of
 from sarcodec.spectrum import correlation, kernel_of, normal_correlation
 
 PATCH = 16
@@ -51,7 +51,7 @@ def measure(source: Floats, db: Floats, valid: Mask, add: Add) -> Texture | None
     valid : bool array, same shape
         Some are.
     add : callable
-        dB that a texture adds to each pixel, see :func:`sarcodec.texture.added`.
+        dB that a texture adds to each pixel, see :func:`sarcodec.corrections.texture_noise.added`.
     """
     residual = np.where(valid, source - db, 0).astype(np.float64)
     cells = _deviations(residual, valid)

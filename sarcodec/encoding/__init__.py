@@ -1,0 +1,1 @@
+"""Pixels to bytes. `pipeline` is the way through; the other modules are its steps."""
