@@ -31,12 +31,14 @@ ScaleLike = Scale | str | Sequence[Scale | str | None] | None
 LimitsLike = Limits | Mapping[str, int]
 
 
-class _Stored:
-    """Options as JSON: a name for each field that is not as usual. Fields as they were made plain."""
+@dataclass(frozen=True, kw_only=True)
+class _Common:
+    """Options that both directions have, as JSON and as they were made plain."""
 
-    model: NameLike | None
-    jobs: int | None
-    limits: LimitsLike
+    model: NameLike | None = None
+    device: str = "auto"
+    jobs: int | None = None
+    limits: LimitsLike = DEFAULT
 
     @property
     def model_name(self) -> str | None:
@@ -60,13 +62,13 @@ class _Stored:
     def to_dict(self) -> dict[str, Any]:
         """What :meth:`to_json` writes, as a dict."""
         usual = type(self)()
-        found = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        found = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: _plain(v) for name, v in found.items() if v != getattr(usual, name)}
 
     @classmethod
     def of(cls, options: Self | None, keywords: Mapping[str, Any]) -> Self:
         """`options`, or the usual ones, with `keywords` in place of what they say; raises as the class."""
-        unknown = keywords.keys() - {f.name for f in fields(cls)}  # type: ignore[arg-type]
+        unknown = keywords.keys() - {f.name for f in fields(cls)}
         if unknown:
             raise TypeError(f"got an unexpected keyword argument {min(unknown)!r}")
         if options is None:
@@ -76,7 +78,7 @@ class _Stored:
                 f"options={arguments.shown(options)} are no {cls.__name__}",
                 hint=f"Give sarcodec.{cls.__name__}(...).",
             )
-        return replace(options, **keywords)  # type: ignore[type-var]
+        return replace(options, **keywords)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -97,7 +99,7 @@ class _Stored:
     def from_dict(cls, given: object) -> Self:
         """The options in a mapping; raises as :meth:`from_json`."""
         plain = arguments.options("options", given)
-        names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+        names = [f.name for f in fields(cls)]
         for name in plain:
             if name not in names:
                 raise UsageError(f"{name} is not an option", hint=f"Options are: {', '.join(sorted(names))}.")
@@ -105,7 +107,7 @@ class _Stored:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EncodeOptions(WishFields, _Stored):
+class EncodeOptions(WishFields, _Common):
     """What is asked of an encode; :func:`sarcodec.encode` says what the fields mean.
 
     Raises
@@ -122,10 +124,6 @@ class EncodeOptions(WishFields, _Stored):
     quantity: Quantity | str = Quantity.UNKNOWN
     bands: Sequence[int] | None = None
     """Numbers of bands, from 1; None for all."""
-    model: NameLike | None = None
-    device: str = "auto"
-    jobs: int | None = None
-    limits: LimitsLike = DEFAULT
 
     def __post_init__(self) -> None:
         _settle(
@@ -171,7 +169,7 @@ class EncodeOptions(WishFields, _Stored):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DecodeOptions(UseFields, _Stored):
+class DecodeOptions(UseFields, _Common):
     """How a file is decoded; :func:`sarcodec.decode` says what the fields mean.
 
     Raises
@@ -182,10 +180,6 @@ class DecodeOptions(UseFields, _Stored):
 
     base_only: bool = False
     allow_partial: bool = False
-    model: NameLike | None = None
-    device: str = "auto"
-    jobs: int | None = None
-    limits: LimitsLike = DEFAULT
 
     def __post_init__(self) -> None:
         _settle(

@@ -30,9 +30,9 @@ class Steps:
     def __init__(self, tick: Tick, stage: str, total: int) -> None:
         self._tick, self._stage, self._total, self._done = tick, stage, total, 0
 
-    def __call__(self, steps: int = 1) -> None:
-        """So many more are done."""
-        self._done += steps
+    def __call__(self) -> None:
+        """One more is done."""
+        self._done += 1
         self._tick(self._stage, self._done, self._total)
 
 

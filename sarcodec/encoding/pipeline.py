@@ -74,7 +74,8 @@ def encode(
             ):
                 for record in records:
                     writer.add_tile(record)
-                    step(len(record.bands))
+                    for _ in record.bands:
+                        step()
             attempt.size = writer.finish()
     report = EncodeReport(
         bytes=attempt.size,
