@@ -67,7 +67,7 @@ def limits_of(given: object) -> Limits:
             f"limits={shown(given)} are no limits", hint="Give sarcodec.Limits(bands=100), for example."
         )
     for name in given:
-        if name not in SETTABLE:
+        if name not in SETTABLE and given[name] != getattr(DEFAULT, str(name), None):
             raise UsageError(f"{shown(name)} is no limit", hint=f"The defaults are {_known()}.")
     return replace(DEFAULT, **given)
 

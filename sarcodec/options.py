@@ -56,7 +56,7 @@ class _Common:
         return cast("Limits", self.limits)
 
     def to_json(self) -> str:
-        """One JSON object; equal options give equal texts."""
+        """One JSON object of what is not as usual; equal options give equal texts."""
         return json.dumps(self.to_dict(), sort_keys=True)
 
     def to_dict(self) -> dict[str, Any]:
@@ -98,6 +98,10 @@ class _Common:
     @classmethod
     def from_dict(cls, given: object) -> Self:
         """The options in a mapping; raises as :meth:`from_json`."""
+        if not isinstance(given, Mapping):
+            raise UsageError(
+                f"options={arguments.shown(given)} are not a mapping of names", hint='Give {"bpp": 0.2}, say.'
+            )
         plain = arguments.options("options", given)
         names = [f.name for f in fields(cls)]
         for name in plain:

@@ -7,7 +7,7 @@ import json
 import pickle
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import FrozenInstanceError, asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,7 @@ def test_options_are_the_same_after_json_and_pickle(options: EncodeOptions | Dec
     assert pickle.loads(pickle.dumps(options)) == options
     assert hash(type(options).from_json(text)) == hash(options)
     assert replace(options) == options
+    assert type(options).from_dict(asdict(options)) == options
 
 
 def test_json_names_only_what_is_not_usual() -> None:

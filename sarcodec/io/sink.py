@@ -24,7 +24,7 @@ from sarcodec.io.complete import has_all_blocks
 from sarcodec.io.describe import describe
 from sarcodec.io.options import creation_options, is_set
 from sarcodec.io.source import check_window
-from sarcodec.io.trial import Trial, tried
+from sarcodec.io.trial import Trial, retried, tried
 from sarcodec.metadata import RasterMeta, to_fields
 from sarcodec.types import Window
 
@@ -172,7 +172,7 @@ class RasterSink:
                 with self._failing(), gdal.writing():
                     dataset.close()
                 if self._amended is not None:
-                    self._copy(partial, self._amended)
+                    self._copy(partial, self._amended, trial)
                 self._verify(partial)
             for sidecar in self._sidecars():
                 sidecar.unlink(missing_ok=True)
@@ -184,7 +184,7 @@ class RasterSink:
             self._record(dataset, trial)
         return dataset
 
-    def _copy(self, partial: Path, meta: RasterMeta) -> None:
+    def _copy(self, partial: Path, meta: RasterMeta, trial: Trial) -> None:
         """Write the complete file once more, with other metadata."""
         first = partial.with_name(f"{partial.name.removesuffix('.partial')}a.partial")
         partial.rename(first)
@@ -192,7 +192,7 @@ class RasterSink:
             mode = stat.S_IMODE(first.stat().st_mode)
             os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
             self.meta = meta
-            dataset = self._create(partial, tried(meta, self._options))
+            dataset = self._create(partial, retried(trial, meta, self._options))
             with (
                 self._failing(),
                 gdal.writing(),

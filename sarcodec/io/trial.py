@@ -59,6 +59,18 @@ def tried(meta: RasterMeta, options: Mapping[str, str]) -> Trial:
     return Trial(given, found, _beside(wanted, given, found, options, reason))
 
 
+def retried(trial: Trial, meta: RasterMeta, options: Mapping[str, str]) -> Trial:
+    """The same for a raster with the nodata value and the tags of `meta`; what was told is not told again.
+
+    Raises
+    ------
+    UsageError
+        GDAL does not accept `options` together with them.
+    """
+    given = replace(trial.given, nodata=meta.nodata, tags=meta.tags)
+    return replace(trial, given=given, found=_read_back(given, options))
+
+
 def _understood(meta: RasterMeta) -> RasterMeta:
     """`meta` without a CRS that PROJ refuses, or that PROJ may not be asked for."""
     for name, text in _systems(meta).items():

@@ -19,7 +19,7 @@ from types import FrameType
 import sarcodec
 
 PACKAGE = Path(sarcodec.__file__).parent
-PROJECT = PACKAGE.parent / "pyproject.toml"
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 POOL = "parallel"
 
 
