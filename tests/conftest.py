@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from sarcodec.native import library
 
 if TYPE_CHECKING:
     from sarcodec.model.modelfile import Model
@@ -34,3 +37,13 @@ def toy() -> Model:
     from sarcodec.model import modelfile
 
     return modelfile.load(Path(TOY))
+
+
+@pytest.fixture(params=[*library.FORMS, library.NUMPY])
+def form(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each form of the processor in turn; those that do not run here skip."""
+    name = str(request.param)
+    if not library.runs_here(name):
+        pytest.skip(f"this processor, or this installation, has no form {name}")
+    with library.using(name):
+        yield name

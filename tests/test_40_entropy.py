@@ -14,12 +14,15 @@ from hypothesis import strategies as st
 
 from sarcodec.errors import ChecksumError, FormatError, InputError, UnsupportedError
 from sarcodec.limits import DEFAULT
+from sarcodec.model import compressai_coder
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.modelfile import Model
 from sarcodec.model.quantise import RATE_WEIGHT, choose
 from sarcodec.model.rans import FEWEST, SHORTEST, StreamDecoder, StreamEncoder
 from sarcodec.model.runtime import one_thread
-from sarcodec.model.tables import MEAN_STEPS, PRECISION, WIDEST, Tables, scale_deviations
+from sarcodec.model.tables import PRECISION, WIDEST, Tables, scale_deviations
+from sarcodec.native.streams import FINE, LOWEST
+from sarcodec.native.trellis_code import MEAN_STEPS
 from testing.forked import ends_well
 
 Array = npt.NDArray[Any]
@@ -176,11 +179,12 @@ def test_compressais_decoder_reads_the_same(toy: Model, seed: int, count: int, s
     stream = encoder.finish(tables)
     theirs = ans.RansDecoder()
     theirs.set_stream(stream + bytes(1 << 16))
-    read = theirs.decode_stream(indexes.tolist(), tables.cdfs, tables.sizes, tables.offsets)
+    read = theirs.decode_stream(indexes.tolist(), *compressai_coder.lists(tables))
     ours = StreamDecoder(stream)
     parts = [ours.get(part, tables) for part in np.array_split(indexes, 3)]
     assert np.concatenate(parts).tolist() == read == symbols.tolist()
-    assert ours.state.tolist() == [1 << 31, len(stream) // 4, 0]  # all of it, and no more
+    end = ours.source.struct  # all of it, and no more
+    assert (end.state, end.at, end.status) == (LOWEST, len(stream) // 4, FINE)
     with pytest.raises(ChecksumError, match="ends before"):
         StreamDecoder(stream[: len(stream) // 8 * 4 + 4]).get(np.tile(indexes, 2), tables)
 
@@ -358,9 +362,9 @@ def test_damaged_tables_are_refused(changes: dict[str, Any]) -> None:
 
 def test_costs_are_code_lengths_of_the_counts(toy: Model) -> None:
     for tables in (small_tables(), toy.entropy.y_tables, toy.entropy.z_tables):
-        for row in range(0, len(tables.sizes), 7 if len(tables.sizes) > 7 else 1):
-            counts = np.diff(tables.cdfs[row])
-            symbols = tables.offsets[row] + np.arange(counts.size - 1)
+        for row in range(0, len(tables.size), 7 if len(tables.size) > 7 else 1):
+            counts = np.diff(tables.cdf[row, : tables.size[row]])
+            symbols = tables.offset[row] + np.arange(counts.size - 1)
             got = tables.cost(symbols, np.full(symbols.shape, row))
             assert np.allclose(got, PRECISION - np.log2(counts[:-1]), atol=1e-4)
             beyond = np.array([symbols[0] - 1, symbols[-1] + 1, symbols[0] - 40, 10**6])
@@ -375,7 +379,7 @@ def test_a_subset_holds_the_same_tables(toy: Model) -> None:
     for row in range(4):
         at = np.full(symbols.shape, row)
         assert np.array_equal(part.cost(symbols, at), tables.cost(symbols, at + 4))
-        assert part.cdfs[row] == tables.cdfs[row + 4]
+        assert np.array_equal(part.cdf[row], tables.cdf[row + 4])
 
 
 def test_tables_of_latents_widen_from_one_to_the_next(toy: Model) -> None:

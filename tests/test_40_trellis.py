@@ -11,10 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sarcodec.model import loops, trellis
+from sarcodec.model import trellis
 from sarcodec.model.quantise import Scalar
 from sarcodec.model.rans import StreamDecoder, StreamEncoder
-from sarcodec.model.tables import MEAN_STEPS, SCALE_STEPS, SCALE_ZERO, SCALES, Tables
+from sarcodec.model.tables import SCALE_STEPS, SCALE_ZERO, WIDEST, Tables
+from sarcodec.native import kernels
+from sarcodec.native.trellis_code import (
+    MEAN_STEPS,
+    REGISTER_PARITY,
+    REGISTER_QUANTISER,
+    SCALES,
+    STATES,
+    onward,
+    paired,
+)
 from sarcodec.train.export import latent_pmfs, quantised_tables
 
 Array = npt.NDArray[Any]
@@ -41,7 +51,7 @@ def cost_of(path: Array, residual: Array, index: Array, tables: Tables) -> float
         )
         bits = float(tables.cost(np.array([symbol]), np.array([scale + SCALES * quantiser]))[0])
         total += (value - point) ** 2 + trellis.RATE_WEIGHT * bits
-        state = loops.onward(state, symbol)
+        state = onward(state, symbol)
     return total
 
 
@@ -97,29 +107,25 @@ def test_a_stream_has_position_after_position(
     assert trellis.Trellis(tables, SHRINK).in_order(values, coded).tolist() == order
 
 
-def test_a_path_found_in_pieces_is_as_good(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loops as they were before they were compiled, with pieces far shorter than in earnest."""
+def test_a_path_found_in_pieces_is_as_good(tables: Tables) -> None:
+    """With pieces far shorter than in earnest."""
     rng = np.random.default_rng(4)
-    index = rng.integers(8, 24, (1, 1500))
-    residual = (rng.standard_normal(index.shape) * 2.0 ** ((index - SCALE_ZERO) / SCALE_STEPS)).astype(
-        np.float32
-    )
-    coded = np.ones(index.shape, bool)
+    index = rng.integers(8, 24, 1500)
+    residual = (rng.standard_normal(1500) * 2.0 ** ((index - SCALE_ZERO) / SCALE_STEPS)).astype(np.float32)
+    shrink = SHRINK.astype(np.int32)
+    prices = paired(np.float32(trellis.RATE_WEIGHT) * tables.bits[:, WIDEST + 1 :])
     costs = {}
     for piece in (150, 4096):
-        monkeypatch.setattr(loops, "PIECE", piece)
-        for name in ("point", "_branches", "_cheapest", "choose"):
-            monkeypatch.setattr(loops, name, getattr(getattr(loops, name), "py_func", getattr(loops, name)))
-        chosen, _, _ = trellis.Trellis(tables, SHRINK).choose(residual, index, coded)
-        costs[piece] = cost_of(chosen, residual[0], index[0], tables)
+        chosen, _, _ = kernels.trellis_search(residual, index.astype(np.uint8), shrink, prices, piece=piece)
+        costs[piece] = cost_of(chosen, residual, index, tables)
     assert costs[150] == pytest.approx(costs[4096], rel=1e-6)
 
 
 def test_states_are_a_code() -> None:
     """Either parity leads somewhere else, and every state is reached twice."""
-    states = [(loops.onward(state, odd), odd, state) for state in range(loops.STATES) for odd in (0, 1)]
-    assert len({(after, state) for after, _, state in states}) == 2 * loops.STATES
-    assert np.array_equal(np.bincount([after for after, _, _ in states]), np.full(loops.STATES, 2))
+    states = [(onward(state, odd), odd, state) for state in range(STATES) for odd in (0, 1)]
+    assert len({(after, state) for after, _, state in states}) == 2 * STATES
+    assert np.array_equal(np.bincount([after for after, _, _ in states]), np.full(STATES, 2))
 
 
 @given(st.lists(st.integers(0, 1), max_size=60))
@@ -127,9 +133,9 @@ def test_the_search_goes_through_the_same_machine_by_other_numbers(parities: lis
     """Of a path of even and odd symbols, the quantisers of the register are those of the format's states."""
     state, register = 0, 0
     for odd in parities:
-        assert loops.REGISTER_QUANTISER[register] == state % 2
-        above = odd ^ int(loops.REGISTER_PARITY[register])
-        state, register = loops.onward(state, odd), register // 2 + loops.STATES // 2 * above
+        assert REGISTER_QUANTISER[register] == state % 2
+        above = odd ^ int(REGISTER_PARITY[register])
+        state, register = onward(state, odd), register // 2 + STATES // 2 * above
 
 
 def fitted(quantiser: str, noise: Array, scales: list[int]) -> dict[int, tuple[float, float]]:

@@ -254,19 +254,11 @@ def test_decoding_opens_the_file_the_model_and_the_output_alone(tmp_path: Path) 
 
 OFFLINE = """
 import json, sys
-def by_compiler():  # it looks at the machine, and unpickles what it kept
-    frame, names = sys._getframe(), set()
-    while frame:
-        names.add(frame.f_globals.get("__name__", "").partition(".")[0])
-        frame = frame.f_back
-    return "numba" in names
 PREFIXES = ("socket.", "urllib.", "http.", "ftplib.", "smtplib.", "subprocess.", "pickle.")
 WHOLE = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty")
 def forbid(event, arguments):
     if event.startswith(PREFIXES) or event in WHOLE:
-        looks = event == "subprocess.Popen" and arguments[0] == "lscpu"
-        if not ((looks or event == "pickle.find_class") and by_compiler()):
-            raise SystemExit(f"{event} {arguments}")
+        raise SystemExit(f"{event} {arguments}")
 import torch  # looks for its libraries with what it likes
 sys.addaudithook(forbid)
 from sarcodec.cli import main

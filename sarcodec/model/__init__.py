@@ -7,10 +7,9 @@ from sarcodec.interrupts import held_back
 def _load() -> None:
     import torch  # noqa: F401
 
-    from sarcodec.model import compiled
+    from sarcodec.native import library
 
-    # In this thread: where a worker is the first, nobody answers signals if a library waits for memory.
-    compiled.start()
+    library.chosen()  # before any pixel is read: an environment that asks for what is not there is told so
 
 
 def _load_all() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec.bitstream.layer_body import MOST_WEIGHTS, Weights
-from sarcodec.model.tables import MEAN_STEPS
+from sarcodec.native.trellis_code import MEAN_STEPS
 
 WEIGHT_STEPS = 16
 """Weights are whole numbers of this part, 0 to 15."""

@@ -22,10 +22,9 @@ from sarcodec.model import families
 from sarcodec.model.hyper import CONTEXT_CHANNELS, QUANTISERS, Shape
 from sarcodec.model.integer import WEIGHT_MAX
 from sarcodec.model.levels import STEPS
-from sarcodec.model.loops import SHRUNK
 from sarcodec.model.schema import DEEPEST, WIDEST, Claims, in_range
-from sarcodec.model.tables import MEAN_STEPS, SCALES
 from sarcodec.model.transforms import STRIDE
+from sarcodec.native.trellis_code import MEAN_STEPS, SCALES, SHRUNK
 
 DIGEST_BYTES = 4
 """Of each part of a model, in a `.sarc` file."""

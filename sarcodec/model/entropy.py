@@ -21,10 +21,11 @@ from sarcodec.model import between
 from sarcodec.model.hyper import HYPER_STRIDE
 from sarcodec.model.levels import STEPS
 from sarcodec.model.modelfile import Model
+from sarcodec.model.quantise import Integers
 from sarcodec.model.rans import StreamDecoder, StreamEncoder
-from sarcodec.model.tables import MEAN_STEPS
 from sarcodec.model.trellis import RATE_WEIGHT
-from sarcodec.model.walk import Integers, Source, Walk
+from sarcodec.model.walk import Source, Walk
+from sarcodec.native.trellis_code import MEAN_STEPS
 
 LARGEST = 2.0**30
 """Quantiser steps of a latent beyond which its symbol might not even fit an integer."""
@@ -78,7 +79,7 @@ class LatentCoder(Walk):
         self,
         y: npt.NDArray[Any],
         *,
-        beside: Integers | None = None,
+        beside: npt.NDArray[np.int64] | None = None,
         dry: bool = False,
         observe: Observer | None = None,
     ) -> Coded:

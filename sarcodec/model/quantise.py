@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sarcodec.model.rans import StreamDecoder
-from sarcodec.model.tables import MEAN_STEPS, Tables
+from sarcodec.model.tables import Tables
+from sarcodec.native.trellis_code import MEAN_STEPS
 
 RATE_WEIGHT = 0.045
 """Squared quantiser steps that a bit is worth; tuned on validation scenes."""
 
-Integers = npt.NDArray[np.int64]
+Integers = npt.NDArray[np.integer[Any]]
 Mask = npt.NDArray[np.bool_]
 
 

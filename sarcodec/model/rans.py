@@ -1,98 +1,88 @@
-"""Symbols to streams by CompressAI's rANS coder, loaded without its package, and streams to symbols.
+"""Symbols to streams and streams to symbols. The streams are those of CompressAI's rANS coder, byte for byte.
 
-CompressAI's coder checks nothing: it loops on huge symbols and crashes on empty input. Everything that
-reaches it passes through here, and only here.
+Everything that reaches the kernels, or CompressAI's coder, passes through here: magnitudes, tables and whole
+words are checked first.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from functools import cache
-from importlib.machinery import ExtensionFileLoader
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.errors import ChecksumError, FormatError, InputError, SarcError
+from sarcodec.errors import ChecksumError, FormatError, InputError
 from sarcodec.limits import DEFAULT
-from sarcodec.model.loops import ENDED, FINE, TOO_LARGE, next_symbols
+from sarcodec.model import compressai_coder
 from sarcodec.model.tables import Tables
+from sarcodec.native import kernels
+from sarcodec.native.streams import ENDED, TOO_LARGE, Sink, Source
 
 FEWEST = 4
-"""Symbols in the shortest stream; the coder misbehaves on fewer."""
+"""Symbols in the shortest stream; CompressAI's coder misbehaves on fewer."""
 SHORTEST = 8
 """Bytes of the shortest stream: the coder's state."""
-
-
-@cache
-def _coder() -> Any:
-    """The module ``compressai.ans``: 1 ms by path, seconds through the package."""
-    if "compressai.ans" in sys.modules:
-        return sys.modules["compressai.ans"]
-    package = importlib.util.find_spec("compressai")
-    folders = list(package.submodule_search_locations or ()) if package else []
-    for path in (p for folder in folders for p in Path(folder).glob("ans*")):
-        if path.suffix in {".so", ".pyd"}:
-            spec = importlib.util.spec_from_loader("ans", ExtensionFileLoader("ans", str(path)))
-            assert spec is not None
-            assert spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            sys.modules["compressai.ans"] = module  # its types can be registered once in a process
-            return module
-    raise SarcError("the entropy coder compressai.ans is not installed", hint="pip install compressai")
+MOST_WORDS = 2
+"""Words of 32 bits that a symbol with the longest escape takes: 16 bits and at most 9 times 4."""
 
 
 class StreamEncoder:
     """Collects symbols for one stream; all of them are coded by :meth:`finish`."""
 
     def __init__(self) -> None:
-        self._coder = _coder().BufferedRansEncoder()
-        self._count = 0
+        self._parts: list[compressai_coder.Part] = []
 
     def put(self, symbols: npt.NDArray[Any], indexes: npt.NDArray[Any], tables: Tables) -> None:
-        """Append int symbols, each with the index of its table, both of shape (n,)."""
+        """Append int symbols, each with the index of its table, both of shape (n,).
+
+        Raises
+        ------
+        InputError
+            A symbol is larger than the format allows.
+        """
         if symbols.size == 0:
             return
-        if int(np.abs(symbols).max()) > DEFAULT.symbol:
+        largest = int(np.abs(symbols).max())
+        if largest > DEFAULT.symbol:
             raise InputError(
-                f"a latent of magnitude {int(np.abs(symbols).max())} exceeds {DEFAULT.symbol}",
+                f"a latent of magnitude {largest} exceeds {DEFAULT.symbol}",
                 hint="Use a lower quality, or check the scene for absurd values.",
             )
-        self._coder.encode_with_indexes(
-            symbols.tolist(), indexes.tolist(), tables.cdfs, tables.sizes, tables.offsets
-        )
-        self._count += symbols.size
+        if int(indexes.min()) < 0 or int(indexes.max()) >= len(tables.size):
+            raise ValueError("there is no such table")
+        self._parts.append((_as(symbols, np.int32), _as(indexes, np.uint16), tables))
 
     def finish(self, tables: Tables) -> bytes:
-        """The stream, padded with zeros from table 0 to the fewest symbols the coder handles."""
-        missing = max(0, FEWEST - self._count)
-        if missing:
-            zeros = np.zeros(missing, dtype=np.int64)
+        """The stream, padded with zeros from table 0 to FEWEST symbols."""
+        count = sum(len(symbols) for symbols, _, _ in self._parts)
+        if count < FEWEST:
+            zeros = np.zeros(FEWEST - count, np.int32)
             self.put(zeros, zeros, tables)
-        stream: bytes = self._coder.flush()
-        return stream
+            count = FEWEST
+        if compressai_coder.is_wanted():
+            return compressai_coder.stream_of(self._parts)
+        sink = Sink(MOST_WORDS * count)
+        for symbols, indexes, own in reversed(self._parts):
+            kernels.rans_write(sink, own.coding, symbols, indexes)
+        return sink.to_bytes()
 
 
 class StreamDecoder:
     """Reads symbols from one stream whose checksum has been verified.
 
-    CompressAI's decoder copies all tables at every call and holds the interpreter's lock; where a table
-    depends on the symbol before, that is most of the time. So decoding is compiled here.
+    Raises
+    ------
+    FormatError
+        The stream is not a whole number of words, or shorter than the coder's state.
     """
 
     def __init__(self, stream: bytes) -> None:
         if len(stream) < SHORTEST or len(stream) % 4:
             raise FormatError(f"an entropy-coded stream of {len(stream)} bytes is not whole")
-        self.words = np.frombuffer(stream, "<u4").astype(np.uint32)
-        self.state = np.array([int(self.words[0]) | int(self.words[1]) << 32, 2, FINE], np.uint64)
-        """The coder's state, number of the next word, and one of FINE, ENDED and TOO_LARGE."""
+        self.source = Source(stream)
 
     def get(self, indexes: npt.NDArray[Any], tables: Tables) -> npt.NDArray[Any]:
-        """Next symbols, one for each table index, int64, shape (n,).
+        """Next symbols, one for each table index, int32, shape (n,).
 
         Raises
         ------
@@ -101,18 +91,20 @@ class StreamDecoder:
         FormatError
             A symbol is larger than any encoder writes, or there is no such table.
         """
-        if indexes.size == 0:
-            return np.zeros(0, dtype=np.int64)
-        if int(indexes.min()) < 0 or int(indexes.max()) >= len(tables.cdfs):
+        if indexes.size and not 0 <= int(indexes.min()) <= int(indexes.max()) < len(tables.size):
             raise FormatError("an entropy-coded stream asks for a table that does not exist")
-        wanted = np.ascontiguousarray(indexes, dtype=np.int64)
-        symbols = next_symbols(self.words, self.state, tables.arrays, wanted)
+        symbols = kernels.rans_read(self.source, tables.coding, _as(indexes, np.uint16))
         self.check()
-        return np.asarray(symbols)
+        return symbols
 
     def check(self) -> None:
-        """Raise where what was read so far is not what an encoder wrote."""
-        if self.state[2] == ENDED:
+        """Raise if what was read so far is not what an encoder wrote."""
+        if self.source.status == ENDED:
             raise ChecksumError("an entropy-coded stream ends before its last symbol")
-        if self.state[2] == TOO_LARGE:
+        if self.source.status == TOO_LARGE:
             raise FormatError("an entropy-coded stream holds a symbol larger than any encoder writes")
+
+
+def _as(values: npt.NDArray[Any], dtype: Any) -> npt.NDArray[Any]:
+    """Values of which it is known that they fit, as the kernels take them; a copy if they are not yet."""
+    return np.ascontiguousarray(values, dtype)

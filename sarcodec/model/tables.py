@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sarcodec.errors import UnsupportedError
+from sarcodec.limits import DEFAULT
+from sarcodec.native.streams import CodingTables
+from sarcodec.native.trellis_code import SCALES
 
 PRECISION = 16
 """Counts of a table sum to 2^16."""
-SCALES = 64
-"""Tables for latents: deviations 2^((i - 16) / 5) quantiser steps, i = 0..63."""
 SCALE_STEPS = 5
 """Tables per octave of deviation."""
 SCALE_ZERO = 16
 """Index of deviation 1."""
-MEAN_STEPS = 16
-"""Decoded latents are integers in sixteenths of a quantiser step."""
+MOST_TABLES = 1 << 16
+"""A table's number has 16 bits."""
 WIDEST = 120
 """Largest magnitude a table holds; what lies beyond is coded after an escape symbol."""
 
 
 @dataclass(frozen=True)
 class Tables:
-    """A set of tables in the form the entropy coder takes, with the cost of each symbol for the encoder.
+    """A set of tables, with the cost of each symbol for the encoder.
 
     Parameters
     ----------
@@ -41,15 +43,8 @@ class Tables:
     cdf: npt.NDArray[Any]
     size: npt.NDArray[Any]
     offset: npt.NDArray[Any]
-    cdfs: list[list[int]] = field(init=False, repr=False)
-    sizes: list[int] = field(init=False, repr=False)
-    offsets: list[int] = field(init=False, repr=False)
     bits: npt.NDArray[Any] = field(init=False, repr=False)
     """Cost in bits, float32, shape (tables, 2 * WIDEST + 3), column WIDEST + 1 is symbol 0."""
-    arrays: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]] = field(
-        init=False, repr=False
-    )
-    """Copies of `cdf`, `size` and `offset` for compiled loops."""
 
     def __post_init__(self) -> None:
         rows = self.cdf.shape[0]
@@ -59,6 +54,8 @@ class Tables:
             or self.offset.shape != (rows,)
             or int(self.size.min()) < 3
             or int(self.size.max()) > self.cdf.shape[1]
+            or int(np.abs(self.offset.astype(np.int64)).max()) > 2 * DEFAULT.symbol
+            or rows > MOST_TABLES
             or any(np.any(np.diff(row[:n]) <= 0) for row, n in zip(self.cdf, self.size, strict=True))
             or np.any(self.cdf[:, 0] != 0)
             or np.any(self.cdf[np.arange(rows), self.size - 1] != 1 << PRECISION)
@@ -66,14 +63,12 @@ class Tables:
             raise UnsupportedError(
                 "the model's probability tables are damaged", hint="Install the model again."
             )
-        object.__setattr__(
-            self, "cdfs", [row[:n].tolist() for row, n in zip(self.cdf, self.size, strict=True)]
-        )
-        object.__setattr__(self, "sizes", self.size.tolist())
-        object.__setattr__(self, "offsets", self.offset.tolist())
         object.__setattr__(self, "bits", self._cost())
-        arrays = tuple(np.array(part, np.int32, order="C") for part in (self.cdf, self.size, self.offset))
-        object.__setattr__(self, "arrays", arrays)
+
+    @cached_property
+    def coding(self) -> CodingTables:
+        """The same for the entropy coder's kernels."""
+        return CodingTables(self.cdf, self.size, self.offset)
 
     def _cost(self) -> npt.NDArray[Any]:
         wide = np.arange(-WIDEST - 1, WIDEST + 2)

@@ -4,8 +4,7 @@ The symbols of a group of channels are a path through a trellis of 256 states, p
 channel by channel. A state says which of two interleaved quantisers comes next; together they are twice
 as fine as either, and the encoder takes the path that costs least (Viterbi). That wins back a part of what
 scalar quantisers lose to the rate-distortion bound: Marcellin and Fischer, IEEE Trans. Commun. 38(1), 1990;
-Fischer and Wang, IEEE Trans. Inf. Theory 38(2), 1992. The trellis is Ungerboeck's (IEEE Communications
-Magazine 25(2), 1987; parity checks 515 and 362, octal). The loops are in :mod:`sarcodec.model.loops`.
+Fischer and Wang, IEEE Trans. Inf. Theory 38(2), 1992. The code is in :mod:`sarcodec.native.trellis_code`.
 """
 
 from __future__ import annotations
@@ -15,19 +14,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.model import loops
-from sarcodec.model.quantise import Choice
+from sarcodec.model.quantise import Choice, Integers, Mask
 from sarcodec.model.rans import StreamDecoder
 from sarcodec.model.tables import WIDEST, Tables
+from sarcodec.native import kernels
+from sarcodec.native.reference import order
+from sarcodec.native.trellis_code import paired
 
 STEP_LOG2 = 0.8
 """Octaves by which a step is finer than that of a scalar quantiser at the same rate."""
 RATE_WEIGHT = 0.27
 """Squared steps that a bit is worth; tuned on validation scenes."""
-
-Integers = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
 
 
 def finer(quantiser: str) -> float:
@@ -47,32 +44,29 @@ class Trellis:
     """
 
     def __init__(self, tables: Tables, shrink: npt.NDArray[Any]) -> None:
-        self.tables, self.shrink = tables, shrink.astype(np.int64)
-        self._prices = np.float32(RATE_WEIGHT) * tables.bits[:, WIDEST + 1 :]
+        self.tables, self.shrink = tables, np.ascontiguousarray(shrink, np.int32)
+        self._prices = paired(np.float32(RATE_WEIGHT) * tables.bits[:, WIDEST + 1 :])
 
-    def choose(self, residual: Floats, index: Integers, coded: Mask) -> Choice:
+    def choose(self, residual: npt.NDArray[np.float32], index: Integers, coded: Mask) -> Choice:
         """Symbols on the path of least squared error + RATE_WEIGHT * bits."""
-        scales = self.in_order(index, coded)
-        symbols = loops.choose(self.in_order(residual, coded), scales, self.shrink, self._prices)
-        rows, values = loops.follow(symbols, scales, self.shrink)
-        return symbols, rows, _put(values, coded)
+        coded = np.ascontiguousarray(coded)
+        scale, values = kernels.gather(_scale(index), coded, np.ascontiguousarray(residual))
+        assert values is not None
+        symbols, rows, points = kernels.trellis_search(values, scale, self.shrink, self._prices)
+        return symbols, rows, kernels.scatter(points, coded)
 
     def in_order(self, values: npt.NDArray[Any], coded: Mask) -> npt.NDArray[Any]:
         """Position by position, all channels of one before the next."""
-        out = np.empty(np.count_nonzero(coded), values.dtype)
-        loops.gather(np.ascontiguousarray(values), np.ascontiguousarray(coded), out)
-        return out
+        return order.gather(values, coded)
 
     def read(self, stream: StreamDecoder, index: Integers, coded: Mask) -> Integers:
         """One after the other: a table depends on the symbols before."""
-        tables = self.tables.arrays
-        values = loops.read(stream.words, stream.state, tables, self.in_order(index, coded), self.shrink)
+        coded = np.ascontiguousarray(coded)
+        scale, _ = kernels.gather(_scale(index), coded)
+        points = kernels.trellis_read(stream.source, self.tables.coding, scale, self.shrink)
         stream.check()
-        return _put(values, coded)
+        return kernels.scatter(points, coded)
 
 
-def _put(values: Integers, coded: Mask) -> Integers:
-    """What :meth:`Trellis.in_order` came from, 0 where not coded."""
-    out = np.zeros(coded.shape, np.int64)
-    loops.scatter(values, np.ascontiguousarray(coded), out)
-    return out
+def _scale(index: Integers) -> npt.NDArray[np.uint8]:
+    return np.ascontiguousarray(index, np.uint8)

@@ -18,11 +18,11 @@ from sarcodec.bitstream import layer_body
 from sarcodec.model.hyper import CONTEXT_MAX
 from sarcodec.model.levels import FRACTION, STEPS, integer_row, times_power
 from sarcodec.model.modelfile import Model
-from sarcodec.model.quantise import Rule, Scalar
-from sarcodec.model.tables import SCALE_STEPS, SCALE_ZERO, SCALES
+from sarcodec.model.quantise import Integers, Rule, Scalar
+from sarcodec.model.tables import SCALE_STEPS, SCALE_ZERO
 from sarcodec.model.trellis import Trellis
+from sarcodec.native.trellis_code import SCALES
 
-Integers = npt.NDArray[np.int64]
 Source = Callable[[int, slice, Integers, Integers], Integers]
 """Decoded residuals in sixteenths of a step, for a layer, its channels, and means and scales of latents."""
 
@@ -99,7 +99,7 @@ class Walk:
     def _scale_index(self, log_code: Tensor, part: slice) -> Tensor:
         """Table index: round(5/32 * (log_code + offset)) + 16, within 0..63."""
         log2 = log_code + torch.from_numpy(self.scale_offset[part])[:, None, None]
-        return (((log2 * SCALE_STEPS + 16) >> 5) + SCALE_ZERO).clamp(0, SCALES - 1)
+        return (((log2 * SCALE_STEPS + 16) >> 5) + SCALE_ZERO).clamp(0, SCALES - 1).to(torch.uint8)
 
     def z_index(self, shape: tuple[int, ...]) -> npt.NDArray[Any]:
         """Table of each hyper-latent that is coded: its channel."""

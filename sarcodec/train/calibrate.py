@@ -21,9 +21,9 @@ from sarcodec.model import modelfile
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.families import training_of
 from sarcodec.model.family import Fit
-from sarcodec.model.loops import SHRUNK
 from sarcodec.model.modelfile import Model
-from sarcodec.model.tables import MEAN_STEPS, SCALES, WIDEST
+from sarcodec.model.tables import WIDEST
+from sarcodec.native.trellis_code import MEAN_STEPS, SCALES, SHRUNK
 from sarcodec.train.data import PackedScenes
 from sarcodec.train.export import (
     HYPER_SILENT,

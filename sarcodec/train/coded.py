@@ -19,7 +19,7 @@ from sarcodec.model import modelfile, trellis
 from sarcodec.model.entropy import LatentCoder
 from sarcodec.model.levels import STEPS
 from sarcodec.model.runtime import one_thread, threads_kept
-from sarcodec.model.tables import MEAN_STEPS
+from sarcodec.native.trellis_code import MEAN_STEPS
 from sarcodec.parallel import ordered_map, workers
 from sarcodec.train.calibrate import calibrate
 from sarcodec.train.data import PackedScenes

@@ -18,8 +18,8 @@ from sarcodec.model.hyper import FRACTION
 from sarcodec.model.integer import IntConv2d
 from sarcodec.model.integer_bytes import rounded
 from sarcodec.model.levels import STEPS, power_table
-from sarcodec.model.loops import SHRUNK
 from sarcodec.model.tables import PRECISION, WIDEST, scale_deviations
+from sarcodec.native.trellis_code import SHRUNK
 from sarcodec.train.network import UNIT_DB, SarNet
 
 FIRST_CODED = {"scalar": 5, "trellis": 9}

@@ -93,7 +93,7 @@ def main(scene: str) -> None:
             "decode": lambda: sarcodec.decode(coded, back, jobs=1, overwrite=True),
         }
         for call in ways.values():
-            call()  # loads and compiles
+            call()  # loads
         for name, call in ways.items():
             trace = Trace.of(call)
             print(f"{name}: {len(trace.entered)} modules, {len(trace.climbs)} climbs")  # noqa: T201
