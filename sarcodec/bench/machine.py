@@ -40,7 +40,7 @@ def about(
         "python": platform.python_version(),
         **packages,
         "os": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": processor(),
         "byte_products": products.exact(),
         "cores": os.cpu_count() or 0,
         "memory_gb": _memory_gb(),
@@ -57,7 +57,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _processor() -> str:
+def processor() -> str:
     """Model name of the processor, as far as the system tells."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
