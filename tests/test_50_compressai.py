@@ -15,9 +15,8 @@ from conftest import GOLDEN, TOY
 from golden import make_golden
 from sarcodec.model import compressai_coder, rans
 from sarcodec.native import kernels
-from sarcodec.native.reference.trellis import points
 from sarcodec.native.streams import CodingTables, Source
-from sarcodec.native.trellis_code import SCALES, onward
+from sarcodec.native.trellis_code import SCALES, onward, points
 from testing.needed import needed
 
 needed("coder")
