@@ -29,9 +29,9 @@ from testing.scenes import db, decode_bytes, dn, open_bytes, rmse
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # CompressAI's own
     from sarcodec.train.calibrate import Census, calibrate
-    from sarcodec.train.data import PackedScenes
+    from sarcodec.train.data import UNIT_DB, PackedScenes
     from sarcodec.train.export import gaussian_pmf
-    from sarcodec.train.network import UNIT_DB, SarNet
+    from sarcodec.train.network import SarNet
     from sarcodec.train.posthoc import posthoc, silent_net
     from sarcodec.train.sensitivity import pixel_sensitivity
 

@@ -30,8 +30,7 @@ from sarcodec.train.ssim import ssim
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # CompressAI's own
     from sarcodec.train import checkpoint, recipes
-    from sarcodec.train.data import PackedScenes, Scene, respeckled
-    from sarcodec.train.network import UNIT_DB
+    from sarcodec.train.data import UNIT_DB, PackedScenes, Scene, respeckled
     from sarcodec.train.split import place_of, scenes_of, split, subset
 
 CONFIGS = Path(__file__).parents[1] / "configs"

@@ -38,8 +38,8 @@ with warnings.catch_warnings():
     from sarcodec.train import checkpoint, curves, loop, split
     from sarcodec.train.calibrate import calibrate
     from sarcodec.train.config import Settings
-    from sarcodec.train.data import PackedScenes
-    from sarcodec.train.network import UNIT_DB, SarNet
+    from sarcodec.train.data import UNIT_DB, PackedScenes
+    from sarcodec.train.network import SarNet
     from sarcodec.train.recipes import Loss, loss_of, recipe_of
 
 TINY = Shape(

@@ -20,8 +20,9 @@ from torch import Tensor
 from sarcodec.errors import InputError
 from sarcodec.packing import from_codes
 from sarcodec.simulate.speckle import LowPass, look_weights, multilook
-from sarcodec.train.network import UNIT_DB
 
+UNIT_DB = 4.0
+"""Decibels that one unit at the networks' input stands for."""
 CLASS_WEIGHTS = {"grd": 4.0, "multilook": 4.0, "rtc": 0.5, "slc": 0.5, "clean": 0.5, "u8": 0.3}
 """How often a pixel of a class is drawn; 1 for classes not named here."""
 SPECKLE_FREE = ("clean", "averaged")
