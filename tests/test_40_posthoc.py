@@ -24,8 +24,10 @@ from sarcodec.model.tables import scale_deviations
 from sarcodec.packing import to_codes
 from sarcodec.types import Window
 from testing.files import UTM, tiff
+from testing.needed import needed
 from testing.scenes import db, decode_bytes, dn, open_bytes, rmse
 
+needed("compressai")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # CompressAI's own
     from sarcodec.train.calibrate import Census, calibrate

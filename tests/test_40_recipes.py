@@ -26,7 +26,9 @@ from sarcodec.packing import to_codes
 from sarcodec.train import config
 from sarcodec.train.config import Settings
 from sarcodec.train.ssim import ssim
+from testing.needed import needed
 
+needed("compressai")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # CompressAI's own
     from sarcodec.train import checkpoint, recipes
