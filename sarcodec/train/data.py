@@ -174,7 +174,8 @@ def respeckled(db: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[np
 def _load(path: Path) -> tuple[npt.NDArray[np.uint16], list[Scene]]:
     """The codes of a packed file, and its scenes, which fill it one behind the other."""
     try:
-        codes = np.lib.format.open_memmap(path, mode="r")  # type: ignore[no-untyped-call]
+        open_memmap: Callable[..., Any] = np.lib.format.open_memmap  # NumPy 1 has no types for it
+        codes = open_memmap(path, mode="r")
         scenes = [Scene(**row) for row in json.loads(path.with_suffix(".json").read_text())]
         whole = codes.dtype == np.uint16 and codes.ndim == 1
         end = 0
