@@ -1,7 +1,7 @@
 PYTHON ?= .venv/bin/python
 
 .PHONY: venv qa format test torture fuzz bench wheel wheels ci clean
-venv: ; python3.11 -m venv .venv && $(PYTHON) -m pip install -e ".[test,peers,dev]"
+venv: ; python3.11 -m venv .venv && $(PYTHON) -m pip install -e ".[test,train,peers,dev]"
 qa: ; $(PYTHON) -m ruff check && $(PYTHON) -m ruff format --check && $(PYTHON) -m mypy && $(dir $(PYTHON))lint-imports
 format: ; $(PYTHON) -m ruff check --fix && $(PYTHON) -m ruff format
 test: ; $(PYTHON) -m pytest

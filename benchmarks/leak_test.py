@@ -32,8 +32,7 @@ from sarcodec.bench import notes
 from sarcodec.bench.images import images
 from sarcodec.fill import fill_invalid
 from sarcodec.train import checkpoint
-from sarcodec.train.data import PackedScenes
-from sarcodec.train.network import UNIT_DB
+from sarcodec.train.data import UNIT_DB, PackedScenes
 from sarcodec.train.ssim import ssim
 from sarcodec.train.unet import (
     STRIDES,

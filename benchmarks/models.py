@@ -107,7 +107,7 @@ def unquantised(model: Model, image: Image) -> npt.NDArray[np.float32]:
     x, mean = network_input(image, model.unit_db)
     y = model.analyse(x) * np.exp2(model.scales.gain_log2[-1, :, None, None] / STEPS + 4)  # in 1/16 of a step
     back = model.synthesise(y, model.top_level) * model.unit_db + mean
-    return back[: image.db.shape[0], : image.db.shape[1]]
+    return np.asarray(back[: image.db.shape[0], : image.db.shape[1]], np.float32)
 
 
 @torch.inference_mode()
@@ -117,7 +117,7 @@ def lapped(channels: int, image: Image) -> npt.NDArray[np.float32]:
     analysis = AnalysisTransform(channels, 0, 0, 0, 0)
     synthesis = SynthesisTransform(channels, 0, 0, 0, 0, 1)
     back: npt.NDArray[np.float32] = synthesis(analysis(torch.from_numpy(x)[None, None]))[0, 0].numpy() + mean
-    return back[: image.db.shape[0], : image.db.shape[1]]
+    return np.asarray(back[: image.db.shape[0], : image.db.shape[1]], np.float32)
 
 
 def macs_per_pixel(network: nn.Module, *inputs: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""Shared fixtures: the toy model, hypothesis' profile."""
+"""Shared fixtures: the toy model, hypothesis' profile; the option ``--require``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from sarcodec.native import library
+from testing import needed
 
 if TYPE_CHECKING:
     from sarcodec.model.modelfile import Model
@@ -29,6 +30,22 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # The same examples every time, and no clock: the machine may be busy with something else.
 settings.register_profile("sarcodec", derandomize=True, deadline=None)
 settings.load_profile("sarcodec")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Say on the command line what must not be missing."""
+    parser.addoption(
+        "--require",
+        action="append",
+        default=[],
+        choices=sorted(needed.PRESENT),
+        help="fail, in place of skipping, tests that need this and do not find it; may be repeated",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any module of tests is collected."""
+    needed.required.update(config.getoption("require"))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -213,6 +215,19 @@ def test_what_does_not_fit_is_refused(native: str) -> None:
         with pytest.raises(ValueError, match="refused"):
             call()
             pytest.fail(f"number {number} was not refused")
+
+
+def test_copies_of_tables_read_their_own_arrays(form: str) -> None:
+    rng = np.random.default_rng(2)
+    tables = tables_of(rng, 5)
+    symbols, rows = drawn(rng, tables, 40)
+    stream = written(tables, symbols, rows)
+    for copied in (copy.deepcopy(tables), pickle.loads(pickle.dumps(tables))):
+        assert not any(
+            np.shares_memory(getattr(copied, name), getattr(tables, name))
+            for name in ("cdf", "size", "first")
+        )
+        assert np.array_equal(kernels.rans_read(Source(stream), copied, rows), symbols)
 
 
 @pytest.mark.parametrize(

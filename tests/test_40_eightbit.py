@@ -26,7 +26,7 @@ from sarcodec.model.lapped.fit_bytes import fit_bytes
 from sarcodec.model.lapped.networks import Residual
 from sarcodec.model.modelfile import Model
 from sarcodec.model.products import exact
-from sarcodec.train.calibrate import measured
+from testing.needed import needed
 
 integers = pytest.mark.skipif(not exact(), reason="this processor has no exact products of bytes")
 WAYS = [pytest.param(True, marks=integers), False]
@@ -213,6 +213,9 @@ def test_a_library_without_products_of_bytes_is_no_error(monkeypatch: pytest.Mon
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Model, Path]:
     """The toy model, and with steps fitted to noise; where that lies."""
+    needed("compressai")
+    from sarcodec.train.calibrate import measured
+
     toy = modelfile.load(Path(TOY))
     crops = [np.random.default_rng(k).normal(0, 1, (96, 96)).astype(np.float32) for k in range(4)]
     tensors = load_file(TOY) | measured(fit_bytes, toy, crops, [100, 500])

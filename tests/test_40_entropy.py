@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from compressai import ans
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +23,7 @@ from sarcodec.model.tables import PRECISION, WIDEST, Tables, scale_deviations
 from sarcodec.native.streams import FINE, LOWEST
 from sarcodec.native.trellis_code import MEAN_STEPS
 from testing.forked import ends_well
+from testing.needed import needed
 
 Array = npt.NDArray[Any]
 
@@ -168,6 +168,9 @@ def test_any_symbols_under_any_tables_come_back(toy: Model, drawn: list[tuple[in
 @settings(max_examples=80, deadline=None)
 def test_compressais_decoder_reads_the_same(toy: Model, seed: int, count: int, spread: float) -> None:
     """Behind zeros, since it does not know where a stream ends."""
+    needed("compressai")
+    from compressai import ans
+
     tables = toy.entropy.y_tables
     rng = np.random.default_rng(seed)
     indexes = rng.integers(0, 64, count)

@@ -28,8 +28,10 @@ from sarcodec.model.hyper import Shape
 from sarcodec.model.latent_scales import LatentScales
 from sarcodec.model.schema import Schema, TransformShape, setting
 from sarcodec.model.transforms import STRIDE, Transform
+from testing.needed import needed
 from testing.scenes import db, dn, open_bytes, rmse
 
+needed("compressai")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # CompressAI's own
     from sarcodec.train import config

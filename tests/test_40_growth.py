@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from golden import make_toy
 from sarcodec.errors import UsageError
 from sarcodec.model.hyper import Shape
 from sarcodec.packing import to_codes
 from sarcodec.train.config import Settings
+from testing.needed import needed
 
+needed("compressai")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # CompressAI's own
+    from golden import make_toy
     from sarcodec.train import coded, export, loop
     from sarcodec.train.grow import grow
     from sarcodec.train.network import SarNet

@@ -39,7 +39,8 @@ def by_hand(made: IntConv2d, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
     weight, bias = (t.detach().numpy().astype(np.int64) for t in made.integers())
     pad, k = made.padding, weight.shape[2]
     wide = np.pad(x.astype(np.int64), ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-    windows = np.lib.stride_tricks.sliding_window_view(wide, (k, k), axis=(2, 3))  # type: ignore[call-overload]
+    view: Any = np.lib.stride_tricks.sliding_window_view  # NumPy 1 has no types for two axes
+    windows = view(wide, (k, k), axis=(2, 3))
     total = np.einsum("bihwkl,oikl->bohw", windows, weight) + bias[:, None, None]
     shifted: npt.NDArray[Any] = (total + (1 << (made.shift - 1))) >> made.shift
     return np.clip(shifted, 0, ACTIVATION_MAX) if made.relu else shifted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,15 @@ from sarcodec.model.lapped.averaged import LappedMeans
 from sarcodec.model.lapped.fit_overviews import fit_overviews
 from sarcodec.model.lapped.networks import SynthesisTransform
 from sarcodec.model.modelfile import Model
-from sarcodec.train.calibrate import measured
-from sarcodec.train.export import tensors_of, write
-from sarcodec.train.network import SarNet
+from testing.needed import needed
 from testing.scenes import dn
+
+needed("compressai")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)  # CompressAI's own
+    from sarcodec.train.calibrate import measured
+    from sarcodec.train.export import tensors_of, write
+    from sarcodec.train.network import SarNet
 
 Array = npt.NDArray[Any]
 FACTORS = (4, 8, 16)

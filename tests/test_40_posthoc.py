@@ -24,14 +24,16 @@ from sarcodec.model.tables import scale_deviations
 from sarcodec.packing import to_codes
 from sarcodec.types import Window
 from testing.files import UTM, tiff
+from testing.needed import needed
 from testing.scenes import db, decode_bytes, dn, open_bytes, rmse
 
+needed("compressai")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # CompressAI's own
     from sarcodec.train.calibrate import Census, calibrate
-    from sarcodec.train.data import PackedScenes
+    from sarcodec.train.data import UNIT_DB, PackedScenes
     from sarcodec.train.export import gaussian_pmf
-    from sarcodec.train.network import UNIT_DB, SarNet
+    from sarcodec.train.network import SarNet
     from sarcodec.train.posthoc import posthoc, silent_net
     from sarcodec.train.sensitivity import pixel_sensitivity
 

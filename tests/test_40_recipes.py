@@ -26,12 +26,13 @@ from sarcodec.packing import to_codes
 from sarcodec.train import config
 from sarcodec.train.config import Settings
 from sarcodec.train.ssim import ssim
+from testing.needed import needed
 
+needed("compressai")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # CompressAI's own
     from sarcodec.train import checkpoint, recipes
-    from sarcodec.train.data import PackedScenes, Scene, respeckled
-    from sarcodec.train.network import UNIT_DB
+    from sarcodec.train.data import UNIT_DB, PackedScenes, Scene, respeckled
     from sarcodec.train.split import place_of, scenes_of, split, subset
 
 CONFIGS = Path(__file__).parents[1] / "configs"

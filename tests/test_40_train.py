@@ -31,15 +31,17 @@ from sarcodec.model.residual import ResidualShape
 from sarcodec.packing import INVALID, STEP_DB, ZERO_DB, from_codes, to_codes
 from sarcodec.train.pack import pack_folder
 from sarcodec.types import Window
+from testing.needed import needed
 from testing.scenes import db, decode_bytes, dn, power, rmse
 
+needed("compressai")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # CompressAI's own
     from sarcodec.train import checkpoint, curves, loop, split
     from sarcodec.train.calibrate import calibrate
     from sarcodec.train.config import Settings
-    from sarcodec.train.data import PackedScenes
-    from sarcodec.train.network import UNIT_DB, SarNet
+    from sarcodec.train.data import UNIT_DB, PackedScenes
+    from sarcodec.train.network import SarNet
     from sarcodec.train.recipes import Loss, loss_of, recipe_of
 
 TINY = Shape(

@@ -25,13 +25,16 @@ from sarcodec.native.trellis_code import (
     onward,
     paired,
 )
-from sarcodec.train.export import latent_pmfs, quantised_tables
+from testing.needed import needed
 
 Array = npt.NDArray[Any]
 SHRINK = np.array([[2, 1, 0], [-2, 0, 0]])
 
 
 def tables_of(quantiser: str) -> Tables:
+    needed("compressai")
+    from sarcodec.train.export import latent_pmfs, quantised_tables
+
     cdf, size, offset = quantised_tables(latent_pmfs(quantiser))
     return Tables(cdf.numpy(), size.numpy(), offset.numpy())
 
@@ -140,6 +143,9 @@ def test_the_search_goes_through_the_same_machine_by_other_numbers(parities: lis
 
 def fitted(quantiser: str, noise: Array, scales: list[int]) -> dict[int, tuple[float, float]]:
     """Bits and squared error in dB of noise at some scales, tables counted as those of a model are."""
+    needed("compressai")
+    from sarcodec.train.export import latent_pmfs, quantised_tables
+
     pmfs, out = latent_pmfs(quantiser), {}
     everywhere = np.ones(noise.shape, bool)
     for _ in range(4):

@@ -64,7 +64,9 @@ def is_data(values: Array, scale: Scale, nodata: float | None) -> Array:
 def rasters(draw: st.DrawFn) -> tuple[Array, Scale, float | None]:
     """Speckle of any type and size, some of it overwritten by nodata, zeros, NaN or infinities."""
     shape = (draw(st.integers(1, 90)), draw(st.integers(1, 90)))
-    kind = np.dtype(draw(st.sampled_from(["uint8", "int16", "uint16", "int32", "float32", "float64"])))
+    kind: np.dtype[Any] = np.dtype(
+        draw(st.sampled_from(["uint8", "int16", "uint16", "int32", "float32", "float64"]))
+    )
     scale = Scale.DN if kind.kind in "iu" else draw(st.sampled_from([Scale.POWER, Scale.AMPLITUDE, Scale.DB]))
     linear = power(shape, draw(st.integers(0, 99)), contrast=draw(st.sampled_from([0.0, 2.0])))
     if kind.kind in "iu":

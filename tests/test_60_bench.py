@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from conftest import TOY
-from sarcodec.bench import benchmark, inputs, simulated
+from sarcodec.bench import benchmark, inputs, machine, simulated
 from sarcodec.bench.codecs.interface import Coded
 from sarcodec.bench.codecs.sarc import Sarc
 from sarcodec.bench.images import Image, images
@@ -422,3 +423,15 @@ def test_a_missed_rate_is_told() -> None:
     ]
     [said] = benchmark._missed(points, {"c": Stepper("c").info()})
     assert "2 of 4 files (at 0.2, 0.8 bpp)" in said
+
+
+def test_a_report_leaves_out_packages_that_are_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        if name == "compressai":
+            raise PackageNotFoundError(name)
+        return "1.2"
+
+    monkeypatch.setattr(machine, "version", version)
+    found = machine.about("sarcodec bench", model=None, device="cpu", threads=1, quick=True)
+    assert "compressai" not in found
+    assert found["numpy"] == "1.2"

@@ -29,6 +29,7 @@ from sarcodec.cli.guard import EXIT_CODES
 from sarcodec.io.simulated import write_scene
 from sarcodec.simulate import SceneSpec
 from sarcodec.train.config import default
+from testing.needed import needed
 
 ROOT = Path(__file__).parents[1]
 WIDTH, HEIGHT = 200, 136
@@ -374,10 +375,37 @@ class FakeLoop:
 
 @pytest.fixture
 def loop(monkeypatch: pytest.MonkeyPatch) -> FakeLoop:
+    needed("compressai")
     fake = FakeLoop()
     monkeypatch.setitem(sys.modules, "sarcodec.train.loop", fake)
     monkeypatch.setattr("sarcodec.train.loop", fake, raising=False)
     return fake
+
+
+def test_training_without_compressai_is_refused_with_what_to_install(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "compressai", None)
+    done = run("train", tmp_path, "-o", tmp_path / "run")
+    assert done.code == 2
+    assert "needs the package compressai" in done.err
+    assert 'pip install "sarcodec[train]"' in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_trains_no_network_needs_no_compressai() -> None:
+    script = (
+        "import sys\n"
+        "sys.modules['compressai'] = None\n"
+        "from sarcodec.train import checkpoint, config, curves, data, pack, split, ssim, unet\n"
+        "from sarcodec.errors import UsageError\n"
+        "try:\n"
+        "    from sarcodec.train import loop\n"
+        "except UsageError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert 'pip install "sarcodec[train]"' in done.stdout
 
 
 def test_train_packs_a_folder_once_and_draws_curves(

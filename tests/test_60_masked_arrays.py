@@ -235,7 +235,7 @@ def test_masked_arrays_that_are_no_rasters_are_refused(array: Any) -> None:
 @st.composite
 def masked_arrays(draw: st.DrawFn) -> Any:
     """Small masked arrays with few distinct values, so that fill values often occur among them."""
-    kind = np.dtype(draw(st.sampled_from(DTYPES)))
+    kind: np.dtype[Any] = np.dtype(draw(st.sampled_from(DTYPES)))
     shape = draw(st.sampled_from([(1, 1), (3, 5), (20, 17), (2, 6, 7)]))
     size = math.prod(shape)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))

@@ -19,8 +19,10 @@ from sarcodec.cli import train as command
 from sarcodec.packing import to_codes
 from testing.commands import finish, fork
 from testing.files import UTM, tiff
+from testing.needed import needed
 from testing.scenes import dn
 
+needed("compressai")
 CONFIG = """
 [model]
 {model}

@@ -5,7 +5,7 @@ The base layer of a predicted band has weights, and no other layer has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +77,7 @@ def latents_digest(latents: npt.NDArray[Any], hyper: npt.NDArray[Any] | None = N
 
 def pack_weights(weights: Weights) -> bytes:
     """Number of weights, then two of them in each byte, the first in the low half."""
-    pairs: Iterable[tuple[int, int]] = np.pad(weights, (0, len(weights) % 2)).reshape(-1, 2).tolist()
+    pairs: Iterable[Sequence[int]] = np.pad(weights, (0, len(weights) % 2)).reshape(-1, 2).tolist()
     return bytes([len(weights), *(low | high << 4 for low, high in pairs)])
 
 

@@ -121,6 +121,9 @@ def train(
     quiet: QuietOption = False,
 ) -> None:
     """Train a model on scenes of yours; the same command resumes the run."""
+    from sarcodec.train import needed
+
+    needed.check()
     settings = _settings(
         config,
         device,

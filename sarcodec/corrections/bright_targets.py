@@ -130,7 +130,7 @@ def _around(image: Doubles, rows: npt.NDArray[np.int64], cols: npt.NDArray[np.in
     """The 5 x 5 pixels around each place, shape (n, 5, 5); -inf beyond the image."""
     padded = np.pad(image, 2, constant_values=-np.inf)
     steps = np.arange(5)
-    return padded[rows[:, None, None] + steps[:, None], cols[:, None, None] + steps]
+    return np.asarray(padded[rows[:, None, None] + steps[:, None], cols[:, None, None] + steps])
 
 
 def _box_sum(image: npt.NDArray[Any], side: int) -> Doubles:

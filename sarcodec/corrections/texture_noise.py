@@ -73,7 +73,7 @@ def added(texture: Texture, db: Floats, valid: Mask, seed: int, band: int, windo
 
 def faded(t: Floats) -> Floats:
     """1 where a pixel of this contrast may be speckle, 0 where it is a target, float32."""
-    return np.clip((np.float32(TARGET_DB) - t) / np.float32(FADE_DB), 0, 1)
+    return np.asarray(np.clip((np.float32(TARGET_DB) - t) / np.float32(FADE_DB), 0, 1))
 
 
 def contrast(db: Floats, valid: Mask) -> Floats:

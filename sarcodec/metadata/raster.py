@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 from sarcodec.arguments import number
 from sarcodec.errors import UsageError
@@ -19,8 +19,26 @@ _OFFSET = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(.*)", re.D
 """A number, and the unit that may follow it."""
 
 
-@dataclass(frozen=True)
-class BandMeta:
+class _Fields:
+    """Equal if all fields are, also if one is ``math.nan``.
+
+    Python 3.13 compares dataclasses field by field. Tuples look first whether two values are one object.
+    """
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple(getattr(self, each.name) for each in fields(self))  # type: ignore[arg-type]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Fields) or type(other) is not type(self):
+            return NotImplemented
+        return self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+
+@dataclass(frozen=True, eq=False)
+class BandMeta(_Fields):
     """One band's metadata; `scale` and `offset` are carried, never applied."""
 
     description: str | None = None
@@ -32,8 +50,8 @@ class BandMeta:
     """Namespace ("" is the default one) to key to text."""
 
 
-@dataclass(frozen=True)
-class Gcp:
+@dataclass(frozen=True, eq=False)
+class Gcp(_Fields):
     """A ground control point: pixel (row, col) lies at (x, y, z) in the CRS of the GCPs."""
 
     row: float
@@ -45,8 +63,8 @@ class Gcp:
     info: str = ""
 
 
-@dataclass(frozen=True)
-class RasterMeta:
+@dataclass(frozen=True, eq=False)
+class RasterMeta(_Fields):
     """All of a raster but its pixels."""
 
     width: int

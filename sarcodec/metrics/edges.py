@@ -48,8 +48,8 @@ def epi_correlation(db: Raster, decoded_db: Raster, valid: Mask) -> float:
     if sum(part.size for part in first) < 2:
         return math.nan
     a, b = np.concatenate(first), np.concatenate(second)
-    a -= a.mean(dtype=np.float64)
-    b -= b.mean(dtype=np.float64)
+    a -= float(a.mean(dtype=np.float64))
+    b -= float(b.mean(dtype=np.float64))
     norm = math.sqrt(float(np.square(a).sum(dtype=np.float64)) * float(np.square(b).sum(dtype=np.float64)))
     product = float((a * b).sum(dtype=np.float64))
     return product / norm if norm > 0 else math.nan

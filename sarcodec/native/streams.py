@@ -78,13 +78,12 @@ class CodingTables:
             self.first[row] = np.minimum(first, 255)
         for array in (self.cdf, self.size, self.offset, self.first):
             array.flags.writeable = False
-        self.struct = TablesStruct(
-            self.cdf.ctypes.data,
-            self.size.ctypes.data,
-            self.offset.ctypes.data,
-            self.first.ctypes.data,
-            *self.cdf.shape,
-        )
+
+    @property
+    def struct(self) -> TablesStruct:
+        """Where the arrays are; made anew each time, since a copy of this object has other ones."""
+        arrays = self.cdf, self.size, self.offset, self.first
+        return TablesStruct(*(array.ctypes.data for array in arrays), *self.cdf.shape)
 
 
 class Source:

@@ -149,7 +149,7 @@ def _cell_correlation(rho: Doubles, side: int, k: int) -> tuple[float, Doubles]:
     """Variance of a cell's mean over that of a pixel, and the same for all pairs of cells, (k^2, k^2)."""
     size = side // k
     lines = [toeplitz(line, side).reshape(k, size, k, size).mean((1, 3)) for line in rho]
-    return float(lines[0][0, 0] * lines[1][0, 0]), np.kron(lines[1], lines[0])
+    return float(lines[0][0, 0] * lines[1][0, 0]), np.asarray(np.kron(lines[1], lines[0]), np.float64)
 
 
 def _evenly(chosen: Mask, most: int) -> Indices:

@@ -20,8 +20,9 @@ from torch import Tensor
 from sarcodec.errors import InputError
 from sarcodec.packing import from_codes
 from sarcodec.simulate.speckle import LowPass, look_weights, multilook
-from sarcodec.train.network import UNIT_DB
 
+UNIT_DB = 4.0
+"""Decibels that one unit at the networks' input stands for."""
 CLASS_WEIGHTS = {"grd": 4.0, "multilook": 4.0, "rtc": 0.5, "slc": 0.5, "clean": 0.5, "u8": 0.3}
 """How often a pixel of a class is drawn; 1 for classes not named here."""
 SPECKLE_FREE = ("clean", "averaged")
@@ -173,7 +174,8 @@ def respeckled(db: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[np
 def _load(path: Path) -> tuple[npt.NDArray[np.uint16], list[Scene]]:
     """The codes of a packed file, and its scenes, which fill it one behind the other."""
     try:
-        codes = np.lib.format.open_memmap(path, mode="r")  # type: ignore[no-untyped-call]
+        open_memmap: Callable[..., Any] = np.lib.format.open_memmap  # NumPy 1 has no types for it
+        codes = open_memmap(path, mode="r")
         scenes = [Scene(**row) for row in json.loads(path.with_suffix(".json").read_text())]
         whole = codes.dtype == np.uint16 and codes.ndim == 1
         end = 0

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from compressai._CXX import pmf_to_quantized_cdf
 from torch import Tensor
 
 from sarcodec.model import modelfile, trellis
@@ -20,7 +19,9 @@ from sarcodec.model.integer_bytes import rounded
 from sarcodec.model.levels import STEPS, power_table
 from sarcodec.model.tables import PRECISION, WIDEST, scale_deviations
 from sarcodec.native.trellis_code import SHRUNK
-from sarcodec.train.network import UNIT_DB, SarNet
+from sarcodec.train.compressai_parts import pmf_to_quantized_cdf
+from sarcodec.train.data import UNIT_DB
+from sarcodec.train.network import SarNet
 
 FIRST_CODED = {"scalar": 5, "trellis": 9}
 """Latents of narrower tables are not coded: fewer than one symbol in ten thousand would not be zero there."""

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import torch
-from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from torch import Tensor, nn
 
 from sarcodec.model.families import networks_of, training_of
@@ -22,10 +21,10 @@ from sarcodec.model.integer import round_half_up, straight_through
 from sarcodec.model.levels import interpolate
 from sarcodec.model.quantise import RATE_WEIGHT
 from sarcodec.model.transforms import STRIDE
+from sarcodec.train.compressai_parts import EntropyBottleneck, GaussianConditional
+from sarcodec.train.data import UNIT_DB
 from sarcodec.train.sensitivity import pixel_sensitivity
 
-UNIT_DB = 4.0
-"""Decibels that one unit at the networks' input stands for."""
 LEAST_LAMBDA = 0.012
 """Rate-distortion weight of the first anchor, bits per pixel per dB^2."""
 LAMBDA_STEP = 250 ** (1 / 5)

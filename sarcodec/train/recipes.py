@@ -19,9 +19,9 @@ from sarcodec.train import checkpoint
 from sarcodec.train.calibrate import calibrate
 from sarcodec.train.coded import RealLatents
 from sarcodec.train.config import Settings
-from sarcodec.train.data import PackedScenes
+from sarcodec.train.data import UNIT_DB, PackedScenes
 from sarcodec.train.grow import grow
-from sarcodec.train.network import UNIT_DB, Output, SarNet, lambda_at
+from sarcodec.train.network import Output, SarNet, lambda_at
 from sarcodec.train.posthoc import posthoc
 from sarcodec.train.ssim import ssim
 

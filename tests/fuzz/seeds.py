@@ -109,7 +109,7 @@ def files() -> Iterator[bytes]:
         for tile in range(small.grid.count):
             bands = []
             for band in small.bands:
-                parts = [rng.bytes(rng.integers(0, 14)) for _ in range(1 + len(small.layers))]
+                parts = [rng.bytes(int(rng.integers(0, 14))) for _ in range(1 + len(small.layers))]
                 bands.append(BandRecord(parts[0], tuple(parts[1:]), tile - 3 if band.tile_quality else 0))
             records.append(TileRecord(tuple(bands)))
         yield written(small, records)

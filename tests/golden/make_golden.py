@@ -352,7 +352,11 @@ def make_missing(folder: Path, cases: dict[Callable[[], Case], str]) -> None:
                 invalid |= ~MASK
             below = coded.read() if make is mask_band else case[0]
             bits = below.view(f"u{below.dtype.itemsize}")[invalid]
-            kept = {"pixels": coded.read(), "invalid": np.packbits(invalid), "invalid_bits": bits}
+            kept: dict[str, Any] = {
+                "pixels": coded.read(),
+                "invalid": np.packbits(invalid),
+                "invalid_bits": bits,
+            }
             if name in GAIN_SIDES:
                 kept["unbiased"] = otherwise(path, model, unbiased=True)
             if name in WITH_TARGETS:

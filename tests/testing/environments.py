@@ -198,7 +198,8 @@ def decode_here(file: File) -> tuple[str, Array]:
 def save_reference(path: Path, files: Iterable[File]) -> list[str]:
     """Decode in this process: pixels into an .npz, hashes of latents."""
     decoded = [decode(file, 1) for file in files]
-    np.savez(path, **{str(k): pixels for k, (_, pixels) in enumerate(decoded)})
+    arrays: dict[str, Any] = {str(k): pixels for k, (_, pixels) in enumerate(decoded)}
+    np.savez(path, **arrays)
     return [latents for latents, _ in decoded]
 
 

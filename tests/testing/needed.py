@@ -13,9 +13,6 @@ from importlib.util import find_spec
 
 import pytest
 
-from sarcodec.errors import SarcError
-from sarcodec.model import compressai_coder
-
 
 def _compressai() -> bool:
     """Whether it can be imported: its wheel alone, without what it depends on, does not count."""
@@ -30,6 +27,9 @@ def _compressai() -> bool:
 
 def _coder() -> bool:
     """Whether CompressAI's compiled coder is here, with the package around it or without."""
+    from sarcodec.errors import SarcError
+    from sarcodec.model import compressai_coder
+
     try:
         compressai_coder.coder()
     except SarcError:

@@ -6,6 +6,7 @@ All of them get the float32 dB image less its mean.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +65,9 @@ def zfp(*, mode: str = "a", centre: bool = True) -> Peer:
         Whether the mean is taken off.
     """
 
+    def kind(coder: Any) -> Any:
+        return getattr(coder.ZFP.MODE, "FIXED_ACCURACY" if mode == "a" else "FIXED_RATE")
+
     def samples(db: Raster, valid: Mask) -> Samples:
         found = centred(db, valid)
         return found if centre else Samples(found.values + np.float32(found.low_db), 0.0, 1.0)
@@ -73,7 +77,7 @@ def zfp(*, mode: str = "a", centre: bool = True) -> Peer:
         execution = {"execution": "omp", "numthreads": threads} if threads > 1 else {}
         coder = imagecodecs("ZFP")
         data = coder.zfp_encode(
-            prepared.values * np.float32(scale), level=level, mode=mode, header=True, **execution
+            prepared.values * np.float32(scale), level=level, mode=kind(coder), header=True, **execution
         )
         return np.float32(scale).tobytes() + bytes(data)
 

@@ -68,4 +68,4 @@ def _filled(db: Raster, valid: Mask) -> tuple[npt.NDArray[np.float64], Raster]:
     if not valid.any():
         raise InputError("there is no valid pixel to encode")
     data = db[valid]
-    return np.where(valid, db, data.mean(dtype=np.float64)), data
+    return np.where(valid, db, float(data.mean(dtype=np.float64))), data
