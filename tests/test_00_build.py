@@ -66,7 +66,9 @@ def exported(target: native.Target) -> set[str]:
         for name in re.findall(r"^EXPORT\b[^;{(]*\bNAME\((\w+)\)", source.read_text(), re.MULTILINE)
     ]
     assert set(kernels) == set(library.KERNELS)
-    return {"sarcodec_processor"} | {f"sarcodec_{name}_{form}" for name in kernels for form in target.forms}
+    return {"sarcodec_processor", "sarcodec_sources"} | {
+        f"sarcodec_{name}_{form}" for name in kernels for form in target.forms
+    }
 
 
 def read(tool: str, *arguments: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,17 @@ def test_a_library_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
     done = said(SARCODEC_LIBRARY=str(tmp_path / "library.so"))
     assert done.returncode
     assert "library.so cannot be loaded" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not here")
+def test_a_library_of_other_sources_is_not_used(tmp_path: Path) -> None:
+    """Such as one that was built before a kernel got another argument."""
+    source = tmp_path / "old.c"
+    source.write_text("unsigned sarcodec_sources(void) { return 5; }\n")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", tmp_path / "old.so", source], check=True)
+    done = said(SARCODEC_LIBRARY=str(tmp_path / "old.so"))
+    assert done.returncode
+    assert "was built from other C files" in done.stderr
 
 
 def test_without_a_library_the_twins_do_the_work_and_say_so(tmp_path: Path) -> None:

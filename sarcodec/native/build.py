@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -185,7 +186,9 @@ def compile_all(
     """Compile all sources into a folder, for each form; arguments and errors are those of `build`."""
     commands: dict[Path, list[str]] = {}
     for source in sorted(SOURCES.glob("*.c")):
-        forms: Mapping[str, Sequence[str]] = {"baseline": ()} if source.name == BASELINE else target.forms
+        forms: Mapping[str, Sequence[str]] = (
+            {"baseline": (f"-DSOURCES={checksum()}u",)} if source.name == BASELINE else target.forms
+        )
         for form, own in forms.items():
             path = folder / f"{source.stem}_{form}.o"
             front = [*_front(target, compiler), *own, f"-DFORM={form}", *flags]
@@ -193,6 +196,14 @@ def compile_all(
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(_run, commands.values()))
     return list(commands)
+
+
+def checksum() -> int:
+    """CRC-32 of all C files and headers, by which the package knows its own library."""
+    crc = 0
+    for path in sorted(SOURCES.glob("*.[ch]")):
+        crc = zlib.crc32(path.read_bytes(), crc)
+    return crc
 
 
 def _front(target: Target, compiler: Sequence[str]) -> list[str]:

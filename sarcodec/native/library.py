@@ -6,6 +6,7 @@ import ctypes
 import logging
 import os
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ _SLOW = (
     "no native library runs here: entropy coding is done by NumPy and Python, many times slower "
     f"(install a wheel for this platform, or set {CHOICE}={NUMPY} to hear no more of it)"
 )
+HERE: Final = Path(__file__).parent
 _FILES = {"win32": "sarcodec.dll", "darwin": "libsarcodec.dylib"}
 _ADDRESS, _I32, _I64 = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
 _SOURCE, _SINK, _TABLES = (ctypes.POINTER(kind) for kind in (SourceStruct, SinkStruct, TablesStruct))
@@ -61,16 +63,28 @@ class Form:
 def _library() -> ctypes.CDLL | None:
     """The library, or None if this installation has none."""
     named = os.environ.get(PLACE)
-    path = Path(named) if named else Path(__file__).parent / _FILES.get(sys.platform, "libsarcodec.so")
+    path = Path(named) if named else HERE / _FILES.get(sys.platform, "libsarcodec.so")
     if not named and not path.exists():
         return None
+    hint = f"Name another, or unset {PLACE}." if named else "Install sarcodec again."
     try:
-        return ctypes.CDLL(str(path))
-    except OSError as error:
+        library = ctypes.CDLL(str(path))
+        built_from = int(library.sarcodec_sources()) & 0xFFFFFFFF
+    except (OSError, AttributeError) as error:
+        raise SarcError(f"the library {path} cannot be loaded: {error}", hint=hint) from error
+    if built_from != _checksum():
         raise SarcError(
-            f"the library {path} cannot be loaded: {error}",
-            hint=f"Install sarcodec again, or set {CHOICE}={NUMPY}, which is slow.",
-        ) from error
+            f"the library {path} was built from other C files than those of this package", hint=hint
+        )
+    return library
+
+
+def _checksum() -> int:
+    """CRC-32 of the C files, as build.py has it: a library of other arguments would write where it must not."""
+    crc = 0
+    for source in sorted(HERE.glob("*.[ch]")):
+        crc = zlib.crc32(source.read_bytes(), crc)
+    return crc
 
 
 @cache

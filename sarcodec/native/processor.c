@@ -12,6 +12,9 @@ static uint64_t kept(void) {
 }
 #endif
 
+/* Which C sources the library was built from: a checksum that the build gives. */
+EXPORT uint32_t sarcodec_sources(void) { return SOURCES; }
+
 enum { HAS_AVX2 = 1, HAS_AVX512VNNI = 2, HAS_NEON = 4 };
 
 /* The forms that run here, as bits. */
