@@ -80,7 +80,7 @@ def _library() -> ctypes.CDLL | None:
 
 
 def _checksum() -> int:
-    """CRC-32 of the C files, as build.py has it: a library of other arguments would write where it must not."""
+    """CRC-32 of the C files, as build.py has it: other kernels would write where they must not."""
     crc = 0
     for source in sorted(HERE.glob("*.[ch]")):
         crc = zlib.crc32(source.read_bytes(), crc)
