@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from sarcodec.native import library
-from testing import needed
+from testing import emulated, needed
 
 if TYPE_CHECKING:
     from sarcodec.model.modelfile import Model
@@ -58,9 +58,21 @@ def toy() -> Model:
 
 @pytest.fixture(params=[*library.FORMS, library.NUMPY])
 def form(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Each form of the processor in turn; those that do not run here skip."""
+    """Each form of the processor in turn; NEON is emulated elsewhere, and what does not run here skips."""
     name = str(request.param)
-    if not library.runs_here(name):
+    if library.runs_here(name):
+        with library.using(name):
+            yield name
+    elif name == "neon":
+        needed.needed("qemu")
+        needed.needed("ziglang")
+        with emulated.neon(request.getfixturevalue("neon_program")):
+            yield name
+    else:
         pytest.skip(f"this processor, or this installation, has no form {name}")
-    with library.using(name):
-        yield name
+
+
+@pytest.fixture(scope="session")
+def neon_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Kernels for NEON, as a program for the emulator."""
+    return emulated.make(tmp_path_factory.mktemp("neon"))
