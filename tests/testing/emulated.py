@@ -123,9 +123,8 @@ def neon(program: Path) -> Iterator[None]:
     """Use the emulated form NEON within the block."""
     emulator = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
     assert emulator is not None
-    with subprocess.Popen(
-        [emulator, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sys.stderr
-    ) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([emulator, program], stdin=pipe, stdout=pipe) as process:
         library._chosen.append(library.Form("neon", Emulated(process).functions))
         try:
             yield
