@@ -1,7 +1,7 @@
 """Fuzz the C kernels, with libFuzzer and sanitizers: ``python -m fuzz.native --seconds 60 [--form avx2]``.
 
-Needs clang with its runtime libraries. Exits with 1 if an input fails; it is in the folder of crashes, and the
-program that is named there repeats it.
+Needs clang with its runtime libraries. Exits with 1 if an input fails; it is in the folder of crashes, and
+the program that is named there repeats it.
 """
 
 from __future__ import annotations
