@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from sarcodec.native import library
 from testing import environments
 from testing.environments import Environment, File, Result, Scene, Work
 from torture.tally import Tally
@@ -39,6 +40,8 @@ TOLERANCE = {"dn": 1.0, "two": 1.0, "db": 0.001}
 def further() -> list[Environment]:
     """Beside the matrix: other variables, and torch set by another program in the same process."""
     usual = [Environment("", "default", tuple(setting.items())) for setting in VARIABLES]
+    forms = [name for name in (*library.FORMS, library.NUMPY) if library.runs_here(name)]
+    usual += [Environment("", "default", ((library.CHOICE, name),)) for name in forms]
     return usual + [Environment("", "default", tweak=tweak) for tweak in TWEAKS]
 
 
