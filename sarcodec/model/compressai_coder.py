@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sarcodec.errors import SarcError, UsageError
+from sarcodec.errors import UsageError
 from sarcodec.model.tables import Tables
 
 CHOICE = "SARCODEC_CODER"
@@ -64,7 +64,7 @@ def coder() -> Any:
 
     Raises
     ------
-    SarcError
+    UsageError
         It is not installed.
     """
     if "compressai.ans" in sys.modules:
@@ -80,7 +80,7 @@ def coder() -> Any:
             spec.loader.exec_module(module)
             sys.modules["compressai.ans"] = module  # its types can be registered once in a process
             return module
-    raise SarcError(
+    raise UsageError(
         f"{CHOICE}=compressai, and CompressAI is not installed",
         hint='Run pip install "sarcodec[train]", or unset the variable: our own coder writes the same bytes.',
     )

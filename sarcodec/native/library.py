@@ -67,13 +67,14 @@ def _library() -> ctypes.CDLL | None:
     if not named and not path.exists():
         return None
     hint = f"Name another, or unset {PLACE}." if named else "Install sarcodec again."
+    refused = UsageError if named else SarcError
     try:
         library = ctypes.CDLL(str(path))
         built_from = int(library.sarcodec_sources()) & 0xFFFFFFFF
     except (OSError, AttributeError) as error:
-        raise SarcError(f"the library {path} cannot be loaded: {error}", hint=hint) from error
+        raise refused(f"the library {path} cannot be loaded: {error}", hint=hint) from error
     if built_from != _checksum():
-        raise SarcError(
+        raise refused(
             f"the library {path} was built from other C files than those of this package", hint=hint
         )
     return library
