@@ -39,9 +39,8 @@ TOLERANCE = {"dn": 1.0, "two": 1.0, "db": 0.001}
 
 def further() -> list[Environment]:
     """Beside the matrix: other variables, and torch set by another program in the same process."""
-    usual = [Environment("", "default", tuple(setting.items())) for setting in VARIABLES]
-    forms = [name for name in (*library.FORMS, library.NUMPY) if library.runs_here(name)]
-    usual += [Environment("", "default", ((library.CHOICE, name),)) for name in forms]
+    forms = [{library.CHOICE: name} for name in (*library.FORMS, library.NUMPY) if library.runs_here(name)]
+    usual = [Environment("", "default", tuple(setting.items())) for setting in (*forms, *VARIABLES)]
     return usual + [Environment("", "default", tweak=tweak) for tweak in TWEAKS]
 
 
@@ -159,7 +158,7 @@ def _largest(tally: Tally, unit: str, moved: float) -> None:
 def _sum_up(tally: Tally, late: list[str]) -> None:
     tally.notes.append(
         f"Decoded in {len(environments.matrix())} environments, with {len(environments.THREADS)} numbers of "
-        f"threads and {len(environments.JOBS)} of jobs each, and in {len(further())} with other settings."
+        f"threads and {len(environments.JOBS)} of jobs each, and in {len(further()) - len(late)} with other settings."
     )
     if late:
         tally.notes.append(f"No time was left for: {'; '.join(late)}.")

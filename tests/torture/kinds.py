@@ -9,7 +9,7 @@ from importlib import import_module
 
 from torture.tally import Tally
 
-KINDS = {"writing": 300.0, "damage": 240.0, "environments": 180.0}
+KINDS = {"writing": 300.0, "damage": 240.0, "environments": 420.0}
 """Seconds, about, that each is given; two run at a time."""
 
 
