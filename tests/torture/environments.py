@@ -156,9 +156,10 @@ def _largest(tally: Tally, unit: str, moved: float) -> None:
 
 
 def _sum_up(tally: Tally, late: list[str]) -> None:
+    others = len(further()) - len(late)
     tally.notes.append(
         f"Decoded in {len(environments.matrix())} environments, with {len(environments.THREADS)} numbers of "
-        f"threads and {len(environments.JOBS)} of jobs each, and in {len(further()) - len(late)} with other settings."
+        f"threads and {len(environments.JOBS)} of jobs each, and in {others} with other settings."
     )
     if late:
         tally.notes.append(f"No time was left for: {'; '.join(late)}.")
