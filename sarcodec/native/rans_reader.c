@@ -1,4 +1,5 @@
 /* A stream to symbols, each under a table that is known before. Its twin is reference/rans.py. */
+#include "kernels.h"
 #include "rans_step.h"
 
 /* Read `n` symbols, each under the table of its row. Once the source's status is not fine, symbols are 0. */

@@ -1,5 +1,5 @@
 /* Symbols to a stream, byte for byte CompressAI's. Its twin is reference/rans.py. */
-#include "rans.h"
+#include "kernels.h"
 
 /* The word that a state gives away before it grows by a symbol of `count` / 2^PRECISION; 0 if there is no room. */
 static inline int give(rans_sink *sink, uint64_t count) {

@@ -2,7 +2,7 @@
  * next. Their twins are in reference/order.py. */
 #include <string.h>
 
-#include "form.h"
+#include "kernels.h"
 
 enum {
     RUN = 16,      /* positions that are gone through side by side: a line of the cache */

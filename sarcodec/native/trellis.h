@@ -21,6 +21,15 @@ static inline uint32_t onward(uint32_t state, int32_t symbol) {
     return state >> 1 ^ (ODD_STATE & (0u - (state & 1))) ^ (ODD_SYMBOL & (0u - ((uint32_t)symbol & 1)));
 }
 
+/* What a search keeps of a step. */
+typedef struct {
+    float cost[4];     /* of the best symbol of each quantiser and parity, number 2 * quantiser + parity */
+    int32_t size[4];   /* the magnitude of that symbol */
+    uint8_t odd[32];   /* a bit for each register's contents: whether the cheapest path came from odd contents */
+} search_step;
+
+_Static_assert(sizeof(search_step) == 64, "kernels.py takes 64 bytes for a step");
+
 /* Sixteenths of a step by which a magnitude of 0, 1, 2 and more lies nearer to zero than the quantiser's point; that of 0
  * makes its point 0. */
 typedef struct {

@@ -1,6 +1,6 @@
 /* A stream to what its symbols stand for. Its twin is in reference/trellis.py. */
+#include "kernels.h"
 #include "rans_step.h"
-#include "trellis.h"
 
 enum { COMMON = 31 }; /* magnitudes whose points are looked up: what is read next waits for less */
 

@@ -1,18 +1,11 @@
 /* The cheapest path through the trellis, by Viterbi's algorithm. Its twin is in reference/trellis.py, and both give the
  * same symbols: every sum is of two floats, in one order. */
-#include "trellis.h"
+#include "kernels.h"
 #include "vectors.h"
 
 enum { HALF = STATES / 2, GROUPS = HALF / LANES, MOST_PLACES = 1 << 16 };
 
 #define FARTHEST 8388608.0f /* steps: residuals beyond are taken for this one; up to it, points are exact */
-
-/* What a search keeps of a step. */
-typedef struct {
-    float cost[4];     /* of the best symbol of each quantiser and parity, number 2 * quantiser + parity */
-    int32_t size[4];   /* the magnitude of that symbol */
-    uint8_t odd[32];   /* a bit for each register's contents: whether the cheapest path came from odd contents */
-} search_step;
 
 enum { STEP = sizeof(search_step) / 4 }; /* floats or integers from one step to the next */
 

@@ -5,18 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rans.h"
-#include "trellis.h"
+#include "kernels.h"
 
-int32_t NAME(rans_write)(rans_sink *, const rans_tables *, const int32_t *, const uint16_t *, int64_t);
-int32_t NAME(rans_read)(rans_source *, const rans_tables *, const uint16_t *, int64_t, int32_t *);
-int32_t NAME(trellis_read)(rans_source *, const rans_tables *, const uint8_t *, int64_t, const int32_t *, int32_t *);
-int32_t NAME(trellis_search)(const float *, const uint8_t *, int64_t, const int32_t *, const float *, int32_t,
-                             int32_t *, uint16_t *, int32_t *, void *, int64_t, int64_t, int64_t);
-int64_t NAME(gather)(const float *, const uint8_t *, const uint8_t *, int64_t, int64_t, float *, uint8_t *, int64_t);
-int32_t NAME(scatter)(const int32_t *, int64_t, const uint8_t *, int64_t, int64_t, int32_t *);
-
-enum { STEP_BYTES = 64, LANES_MOST = 16 };
+enum { LANES_MOST = 16 };
 
 typedef struct {
     const uint8_t *data;
@@ -134,7 +125,7 @@ static void search(input *in) {
     float *prices = array(in, sizeof(float) * 2 * SCALES * 2 * (size_t)places * 2);
     int32_t *symbols = malloc(sizeof(int32_t) * (size_t)n + 1), *values = malloc(sizeof(int32_t) * (size_t)n + 1);
     uint16_t *rows = malloc(sizeof(uint16_t) * (size_t)n + 1);
-    void *steps = malloc(STEP_BYTES * (size_t)(room > 0 ? room : 1));
+    search_step *steps = malloc(sizeof(search_step) * (size_t)(room > 0 ? room : 1));
     for (at = 0; how & 8 && at < n; at++) scale[at] %= SCALES;
     for (at = 0; how & 16 && at < 2 * SHRUNK; at++) shrink[at] %= 17;
     NAME(trellis_search)(residual, scale, n, shrink, prices, places, symbols, rows, values, steps, room, piece, ahead);

@@ -6,16 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rans.h"
-#include "trellis.h"
-
-int32_t NAME(rans_write)(rans_sink *, const rans_tables *, const int32_t *, const uint16_t *, int64_t);
-int32_t NAME(rans_read)(rans_source *, const rans_tables *, const uint16_t *, int64_t, int32_t *);
-int32_t NAME(trellis_read)(rans_source *, const rans_tables *, const uint8_t *, int64_t, const int32_t *, int32_t *);
-int32_t NAME(trellis_search)(const float *, const uint8_t *, int64_t, const int32_t *, const float *, int32_t,
-                             int32_t *, uint16_t *, int32_t *, void *, int64_t, int64_t, int64_t);
-int64_t NAME(gather)(const float *, const uint8_t *, const uint8_t *, int64_t, int64_t, float *, uint8_t *, int64_t);
-int32_t NAME(scatter)(const int32_t *, int64_t, const uint8_t *, int64_t, int64_t, int32_t *);
+#include "kernels.h"
 
 enum { RANS_WRITE, RANS_READ, TRELLIS_READ, TRELLIS_SEARCH, GATHER, SCATTER, BUFFERS = 12 };
 
