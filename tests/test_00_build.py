@@ -216,6 +216,13 @@ def test_cc_is_split_as_a_shell_splits_it_and_zig_is_the_compiler_without_it() -
     assert native.chosen_compiler({"CC": " "}) == native.chosen_compiler({}) == ZIG
 
 
+def test_another_system_is_built_for_by_zig_whatever_cc_is() -> None:
+    """A gcc of this machine would put its own code into that system's wheel."""
+    other = "macos-arm64" if native.this_machine() != "macos-arm64" else "linux-x86_64"
+    assert native.chosen_compiler({"CC": "gcc", "SARCODEC_TARGET": other}) == ZIG
+    assert native.chosen_compiler({"CC": "gcc", "SARCODEC_TARGET": native.this_machine()}) == GCC
+
+
 def test_a_failing_compiler_is_told_with_its_command_its_words_and_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(native.BuildError) as caught:
         native.build(this_target(), tmp_path, there(GCC), ["-fno-such-flag"])

@@ -106,6 +106,7 @@ TARGETS: Final = {
             library="sarcodec.dll",
             platform="win_amd64",
             forms=_X86_64,
+            link=("-Wl,-Brepro",),  # the same bytes on every day
         ),
     )
 }
@@ -139,8 +140,13 @@ def wanted(environment: Mapping[str, str]) -> Target | None:
 
 
 def chosen_compiler(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The command that CC names, or zig; CC is split as a shell would split it."""
-    return tuple(shlex.split(environment.get("CC", ""), posix=os.name == "posix")) or ZIG
+    """The command that CC names, split as a shell would split it, or zig.
+
+    CC does not count for another system, whose code it does not make, nor on Windows, where gcc misaligns vectors
+    on the stack.
+    """
+    elsewhere = environment.get(CHOICE) not in {None, "", this_machine()}
+    return ZIG if elsewhere or os.name == "nt" else tuple(shlex.split(environment.get("CC", ""))) or ZIG
 
 
 def build(target: Target, folder: Path, compiler: Sequence[str] = ZIG, flags: Sequence[str] = ()) -> Path:

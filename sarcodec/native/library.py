@@ -63,7 +63,7 @@ class Form:
 def _library() -> ctypes.CDLL | None:
     """The library, or None if this installation has none."""
     named = os.environ.get(PLACE)
-    path = Path(named) if named else HERE / _FILES.get(sys.platform, "libsarcodec.so")
+    path = Path(named).absolute() if named else HERE / _FILES.get(sys.platform, "libsarcodec.so")
     if not named and not path.exists():
         return None
     hint = f"Name another, or unset {PLACE}." if named else "Install sarcodec again."

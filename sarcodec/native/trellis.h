@@ -30,12 +30,6 @@ typedef struct {
 
 _Static_assert(sizeof(search_step) == 64, "kernels.py takes 64 bytes for a step");
 
-/* Sixteenths of a step by which a magnitude of 0, 1, 2 and more lies nearer to zero than the quantiser's point; that of 0
- * makes its point 0. */
-typedef struct {
-    int32_t by[2][SHRUNK + 1];
-} shrinkage;
-
 /* Whether no point overflows. */
 static inline int small(const int32_t *shrink) {
     int32_t at;
@@ -43,6 +37,12 @@ static inline int small(const int32_t *shrink) {
         if (shrink[at] < -MOST_SHRINK || shrink[at] > MOST_SHRINK) return 0;
     return 1;
 }
+
+/* Sixteenths of a step by which a magnitude of 0, 1, 2 and more lies nearer to zero than the quantiser's point; that of 0
+ * makes its point 0. */
+typedef struct {
+    int32_t by[2][SHRUNK + 1];
+} shrinkage;
 
 static inline shrinkage shrinkage_of(const int32_t *shrink) {
     shrinkage made;
