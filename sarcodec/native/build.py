@@ -142,8 +142,8 @@ def wanted(environment: Mapping[str, str]) -> Target | None:
 def chosen_compiler(environment: Mapping[str, str]) -> tuple[str, ...]:
     """The command that CC names, split as a shell would split it, or zig.
 
-    CC does not count for another system, whose code it does not make, nor on Windows, where gcc misaligns vectors
-    on the stack.
+    CC does not count for another system, whose code it does not make, nor on Windows, where gcc misaligns
+    vectors on the stack.
     """
     elsewhere = environment.get(CHOICE) not in {None, "", this_machine()}
     return ZIG if elsewhere or os.name == "nt" else tuple(shlex.split(environment.get("CC", ""))) or ZIG
@@ -248,14 +248,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     environment = dict(os.environ)
     if options.target:
         environment[CHOICE] = options.target
-    if options.compiler:
-        environment["CC"] = options.compiler
+    compiler = shlex.split(options.compiler or "") or chosen_compiler(environment)
     try:
         target = wanted(environment)
         if target is None:
             sys.stderr.write(f"no library is built for {environment.get(CHOICE) or this_machine()}\n")
             return 1
-        path = build(target, options.output, chosen_compiler(environment), shlex.split(options.flags))
+        path = build(target, options.output, compiler, shlex.split(options.flags))
     except BuildError as error:
         sys.stderr.write(f"{error}\n")
         return 1
