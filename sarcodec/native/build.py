@@ -34,6 +34,7 @@ ZIG: Final = (sys.executable, "-m", "ziglang", "cc")
 _COMMON = [
     "-std=c11",
     "-O3",
+    "-g0",  # zig would add -g, and the library would hold the paths of this machine
     "-fPIC",
     "-fvisibility=hidden",
     "-ffp-contract=off",
