@@ -23,6 +23,10 @@ TOY = str(GOLDEN / "toy1.safetensors")
 # Before torch is imported: more threads change no result here, they only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Children that import the package of this folder, where nothing was built, have the installed library too.
+if library.own().exists():
+    os.environ.setdefault(library.PLACE, str(library.own()))
+
 # A shell that starts this in the background has it ignore Ctrl-C, and every child of it too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -19,9 +19,15 @@ REPORT = "from sarcodec.native import library; print(library.chosen().name)"
 
 
 def said(**variables: str) -> subprocess.CompletedProcess[str]:
+    """What a process finds that imports the same package as this one."""
     env = {key: value for key, value in os.environ.items() if key not in (library.CHOICE, library.PLACE)}
     return subprocess.run(
-        [sys.executable, "-c", REPORT], env=env | variables, capture_output=True, text=True, check=False
+        [sys.executable, "-c", REPORT],
+        cwd=library.HERE.parents[1],
+        env=env | variables,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

@@ -59,11 +59,16 @@ class Form:
     functions: dict[str, Callable[..., int]]
 
 
+def own() -> Path:
+    """Where the library of this installation is, if it has one."""
+    return HERE / _FILES.get(sys.platform, "libsarcodec.so")
+
+
 @cache
 def _library() -> ctypes.CDLL | None:
     """The library, or None if this installation has none."""
     named = os.environ.get(PLACE)
-    path = Path(named).absolute() if named else HERE / _FILES.get(sys.platform, "libsarcodec.so")
+    path = Path(named).absolute() if named else own()
     if not named and not path.exists():
         return None
     hint = f"Name another, or unset {PLACE}." if named else "Install sarcodec again."
