@@ -376,9 +376,10 @@ CALLS = {
 }
 
 
-KNOWN = {"bench/memory.py": ["subprocess"], "memory.py": ["os.fork"]}
+KNOWN = {"native/build.py": ["subprocess"], "bench/memory.py": ["subprocess"], "memory.py": ["os.fork"]}
 """The benchmark runs itself once more for each codec: a peak of memory is that of a whole process.
 
+Building the native library starts a compiler; nothing in the package imports that module.
 Under a limit on memory a copy of this process tries first what might abort it.
 """
 
@@ -395,6 +396,14 @@ def breaches(code: str) -> list[str]:
             name = ast.unparse(node.func)
             found += [name] if name in CALLS or any(k.arg == "allow_pickle" for k in node.keywords) else []
     return found
+
+
+def test_nothing_in_the_package_imports_the_build_of_its_library() -> None:
+    users = [
+        path.name for path in PACKAGE.rglob("*.py") if "native.build" in path.read_text(encoding="utf-8")
+    ]
+    users += [p.name for p in PACKAGE.rglob("*.py") if "native import build" in p.read_text(encoding="utf-8")]
+    assert not users
 
 
 @pytest.mark.parametrize(
