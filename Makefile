@@ -4,7 +4,7 @@ PYTHON ?= .venv/bin/python
 venv: ; python3.11 -m venv .venv && $(PYTHON) -m pip install -e ".[test,train,peers,dev]"
 qa: ; $(PYTHON) -m ruff check && $(PYTHON) -m ruff format --check && $(PYTHON) -m mypy && $(dir $(PYTHON))lint-imports
 format: ; $(PYTHON) -m ruff check --fix && $(PYTHON) -m ruff format
-test: ; $(PYTHON) -m pytest
+test: ; $(dir $(PYTHON))pytest
 torture: ; PYTHONPATH=tests $(PYTHON) -m torture --report docs/reliability.md
 fuzz: ; PYTHONPATH=tests $(PYTHON) -m fuzz --seconds 600
 fuzz-native: ; PYTHONPATH=tests $(PYTHON) -m fuzz.native --seconds 600

@@ -23,7 +23,8 @@ TOY = str(GOLDEN / "toy1.safetensors")
 # Before torch is imported: more threads change no result here, they only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# Children that import the package of this folder, where nothing was built, have the installed library too.
+# The package under test is the installed one. Children that run in this folder import the package of the
+# folder instead, for which no library was built.
 if library.own().exists():
     os.environ.setdefault(library.PLACE, str(library.own()))
 
@@ -73,6 +74,7 @@ def form(request: pytest.FixtureRequest) -> Iterator[str]:
         with emulated.neon(request.getfixturevalue("neon_program")):
             yield name
     else:
+        needed.needed("library")
         pytest.skip(f"this processor, or this installation, has no form {name}")
 
 

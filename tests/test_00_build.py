@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sarcodec.native import library
+from testing.needed import needed
 
 ROOT = Path(__file__).parents[1]
 NATIVE = ROOT / "sarcodec" / "native"
@@ -45,10 +46,7 @@ MEMORY = {"memcpy", "memmove", "memset", "memcmp"}
 
 def there(compiler: tuple[str, ...]) -> tuple[str, ...]:
     """The compiler, or a skipped test."""
-    if compiler == ZIG and importlib.util.find_spec("ziglang") is None:
-        pytest.skip("ziglang is not installed")
-    if compiler != ZIG and shutil.which(compiler[0]) is None:
-        pytest.skip(f"{compiler[0]} is not installed")
+    needed("ziglang" if compiler == ZIG else compiler[0])
     return compiler
 
 

@@ -193,7 +193,7 @@ def test_latents_are_put_in_order_and_back(
     assert np.array_equal(kernels.scatter(numbers, coded), order.scatter(numbers, coded))
 
 
-def test_what_does_not_fit_is_refused(native: str) -> None:
+def test_what_does_not_fit_is_refused(form: str) -> None:
     rng = np.random.default_rng(0)
     tables, ones = tables_of(rng, 2 * SCALES), np.ones(9, np.int32)
     rows, scale = np.zeros(9, np.uint16), np.zeros(9, np.uint8)
@@ -210,9 +210,13 @@ def test_what_does_not_fit_is_refused(native: str) -> None:
         lambda: kernels.trellis_search(ones.astype(np.float32), wide, SHRINK, prices_of(rng, 9)),
         lambda: kernels.scatter(ones[:8], coded),
         lambda: kernels.scatter(ones[:0], coded),
+        lambda: kernels.scatter(np.ones(10, np.int32), coded),
+        lambda: kernels.scatter(ones, ~coded),
     ]
     for number, call in enumerate(refused):
-        with pytest.raises(ValueError, match="refused"):
+        with pytest.raises(
+            ValueError, match=r"refused|there is no table|tables are not|values are not|longer|no point"
+        ):
             call()
             pytest.fail(f"number {number} was not refused")
 
@@ -231,7 +235,11 @@ def test_copies_of_tables_read_their_own_arrays(form: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "offset"), [(41, 0), (2, 0), (-(2**31), 0), (2**31 - 1, 0), (40, 2**31 - 1), (40, -(2**31))]
+    ("size", "offset"),
+    [
+        *((41, 0), (2, 0), (-(2**31), 0), (2**31 - 1, 0), (40, 2**31 - 1), (40, -(2**31))),
+        *((40, 32767 - 36), (40, -32768)),  # an interval would stand for too large a symbol
+    ],
 )
 def test_tables_that_lead_out_of_their_arrays_are_refused(native: str, size: int, offset: int) -> None:
     """As if the checks of the model file had let them pass."""
@@ -258,3 +266,43 @@ def test_an_array_of_another_kind_never_reaches_c(native: str, spoil: Any) -> No
     residual, scale = np.zeros(8, np.float32), np.zeros(8, np.uint8)
     with pytest.raises((TypeError, ValueError)):
         kernels.trellis_search(residual, spoil(scale), SHRINK, prices_of(np.random.default_rng(0), 9))
+
+
+@pytest.mark.parametrize("shape", [(6,), (2, 3, 1), ()])
+def test_latents_of_one_or_three_dimensions_never_reach_c(form: str, shape: tuple[int, ...]) -> None:
+    """C is told two numbers."""
+    scale, coded = np.zeros(shape, np.uint8), np.ones(shape, bool)
+    with pytest.raises(ValueError, match="unpack"):
+        kernels.gather(scale, coded)
+    with pytest.raises(ValueError, match="unpack"):
+        kernels.scatter(np.zeros(6, np.int32), coded)
+
+
+def test_a_table_may_be_of_256_entries_and_no_more(form: str) -> None:
+    rng = np.random.default_rng(5)
+    with pytest.raises(ValueError, match="257 entries"):
+        CodingTables(np.append(np.arange(256), 65536)[None], np.array([257]), np.array([0]))
+    tables = CodingTables(np.append(np.arange(255), 65536)[None], np.array([256]), np.array([32767 - 253]))
+    symbols, rows = rng.integers(32767 - 253, 32768, 200).astype(np.int32), np.zeros(200, np.uint16)
+    sink = Sink(400)
+    kernels.rans_write(sink, tables, symbols, rows)
+    assert np.array_equal(kernels.rans_read(Source(sink.to_bytes()), tables, rows), symbols)
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    size=st.sampled_from([1e-38, 1e-3, 1.0, 1e7, 3e38]),
+    price=st.sampled_from([1e-30, 1.0, 1e30]),
+    shrink=st.sampled_from([0, 16, 1 << 16, -(1 << 16)]),
+)
+@every_form
+def test_the_search_finds_the_twins_path_at_the_ends_of_what_floats_hold(
+    native: str, seed: int, size: float, price: float, shrink: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    residual = (rng.standard_normal(60) * size).clip(-3e38, 3e38).astype(np.float32)
+    residual[rng.random(60) < 0.1] = rng.choice([np.inf, -np.inf, 1e-45, -1e-45, 8388608, -8388609])
+    scale, prices = rng.integers(0, SCALES, 60).astype(np.uint8), prices_of(rng, 9) * np.float32(price)
+    ours = kernels.trellis_search(residual, scale, SHRINK * 0 + shrink, prices)
+    twins = trellis.trellis_search(residual, scale, SHRINK * 0 + shrink, prices, 4096, 256)
+    assert all(np.array_equal(mine, theirs) for mine, theirs in zip(ours, twins, strict=True))

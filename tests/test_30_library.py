@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 from sarcodec.errors import SarcError, UsageError
 from sarcodec.native import library
+from testing.needed import needed
 from testing.scenes import dn
 
 REPORT = "from sarcodec.native import library; print(library.chosen().name)"
@@ -38,7 +40,7 @@ def test_the_fastest_form_that_runs_here_is_chosen() -> None:
         "avx2": "avx2" in flags,
         "neon": os.uname().machine == "aarch64",
     }
-    built = library.runs_here("avx2") or library.runs_here("neon")
+    built = library.own().exists()
     expected = next((name for name, fit in fits.items() if fit and built), "numpy")
     assert said().stdout.strip() == expected
 
@@ -76,6 +78,30 @@ def test_a_library_of_other_sources_is_not_used(tmp_path: Path) -> None:
     done = said(SARCODEC_LIBRARY=str(tmp_path / "old.so"))
     assert done.returncode
     assert "was built from other C files" in done.stderr
+
+
+def test_a_library_without_sources_beside_it_is_used(tmp_path: Path) -> None:
+    """They may be left out of a package."""
+    needed("library")
+    package = tmp_path / "sarcodec"
+    shutil.copytree(library.HERE.parent, package, ignore=shutil.ignore_patterns("*.[ch]", "models"))
+    shutil.copy(library.own(), package / "native")
+    assert not list((package / "native").glob("*.c"))
+    done = subprocess.run(
+        [sys.executable, "-c", "import sarcodec; print(sarcodec.__file__);" + REPORT],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [str(package / "__init__.py"), said().stdout.strip()]
+
+
+def test_threads_that_ask_first_are_all_given_the_same_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "_default", [])
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: library.chosen(), range(64)))
+    assert all(form is found[0] for form in found)
 
 
 def test_without_a_library_the_twins_do_the_work_and_say_so(tmp_path: Path) -> None:

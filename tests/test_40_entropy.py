@@ -354,6 +354,10 @@ def cdf(row: int, column: int, value: int) -> Array:
         {"size": np.array([5, -1], np.int32)},
         {"size": np.array([5], np.int32)},
         {"offset": np.array([-1], np.int32)},
+        {"offset": np.array([-32768, 0], np.int32)},
+        {"offset": np.array([-1, 32768], np.int32)},
+        {"offset": np.array([32766, 0], np.int32)},
+        {"cdf": np.r_[np.arange(256), 65536][None].repeat(2, 0), "size": np.array([257, 257], np.int32)},
     ],
     ids=lambda c: next(iter(c)),
 )

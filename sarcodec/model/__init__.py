@@ -7,9 +7,13 @@ from sarcodec.interrupts import held_back
 def _load() -> None:
     import torch  # noqa: F401
 
+    from sarcodec.model import compressai_coder
     from sarcodec.native import library
 
-    library.chosen()  # before any pixel is read: an environment that asks for what is not there is told so
+    # Before any pixel is read, and in one thread: an environment that asks for what is not there is told so.
+    library.chosen()
+    if compressai_coder.is_wanted():
+        compressai_coder.coder()
 
 
 def _load_all() -> None:

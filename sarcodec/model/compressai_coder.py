@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import cache
-from importlib.machinery import ExtensionFileLoader
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from sarcodec.model.tables import Tables
 
 CHOICE = "SARCODEC_CODER"
 """The variable that names a coder: ``native`` or ``compressai``."""
+
+_INSTALL = 'Run pip install "sarcodec[train]", or unset the variable: our own coder writes the same bytes.'
 
 Part = tuple[npt.NDArray[np.int32], npt.NDArray[np.uint16], Tables]
 """Symbols, the table of each, and the tables."""
@@ -72,15 +74,18 @@ def coder() -> Any:
     package = importlib.util.find_spec("compressai")
     folders = list(package.submodule_search_locations or ()) if package else []
     for path in (p for folder in folders for p in Path(folder).glob("ans*")):
-        if path.suffix in {".so", ".pyd"}:
+        if path.name in {f"ans{suffix}" for suffix in EXTENSION_SUFFIXES}:
             spec = importlib.util.spec_from_loader("ans", ExtensionFileLoader("ans", str(path)))
             assert spec is not None
             assert spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
+            try:
+                module = importlib.util.module_from_spec(spec)
+                spec.loader.exec_module(module)
+            except ImportError as error:
+                raise UsageError(f"{CHOICE}=compressai: {error}", hint=_INSTALL) from error
             sys.modules["compressai.ans"] = module  # its types can be registered once in a process
             return module
     raise UsageError(
         f"{CHOICE}=compressai, and CompressAI is not installed",
-        hint='Run pip install "sarcodec[train]", or unset the variable: our own coder writes the same bytes.',
+        hint=_INSTALL,
     )

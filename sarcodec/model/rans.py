@@ -1,7 +1,6 @@
 """Symbols to streams and streams to symbols. The streams are those of CompressAI's rANS coder, byte for byte.
 
-Everything that reaches the kernels, or CompressAI's coder, passes through here: magnitudes, tables and whole
-words are checked first.
+Magnitudes, tables and whole words are checked here, before the kernels or CompressAI's coder have them.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sarcodec.errors import UnsupportedError
 from sarcodec.limits import DEFAULT
-from sarcodec.native.streams import CodingTables
+from sarcodec.native.streams import MOST_ENTRIES, CodingTables
 from sarcodec.native.trellis_code import SCALES
 
 PRECISION = 16
@@ -53,8 +53,9 @@ class Tables:
             or self.size.shape != (rows,)
             or self.offset.shape != (rows,)
             or int(self.size.min()) < 3
-            or int(self.size.max()) > self.cdf.shape[1]
-            or int(np.abs(self.offset.astype(np.int64)).max()) > 2 * DEFAULT.symbol
+            or int(self.size.max()) > min(self.cdf.shape[1], MOST_ENTRIES)
+            or int(self.offset.min()) < -DEFAULT.symbol
+            or int((self.offset.astype(np.int64) + self.size).max()) - 3 > DEFAULT.symbol
             or rows > MOST_TABLES
             or any(np.any(np.diff(row[:n]) <= 0) for row, n in zip(self.cdf, self.size, strict=True))
             or np.any(self.cdf[:, 0] != 0)

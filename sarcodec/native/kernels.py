@@ -50,10 +50,10 @@ def rans_write(sink: Sink, tables: CodingTables, symbols: Array, rows: Array) ->
         They do not fit, or there is no such table.
     """
     functions, n = library.chosen().functions, len(symbols)
+    arrays = _address(symbols, np.int32, (n,)), _address(rows, np.uint16, (n,))
     if not functions:
         rans.rans_write(sink, tables, symbols, rows)
         return
-    arrays = _address(symbols, np.int32, (n,)), _address(rows, np.uint16, (n,))
     _check(functions["rans_write"](sink.struct, tables.struct, *arrays, n))
 
 
@@ -70,11 +70,11 @@ def rans_read(source: Source, tables: CodingTables, rows: Array) -> Array:
         There is no such table.
     """
     functions, n = library.chosen().functions, len(rows)
+    place = _address(rows, np.uint16, (n,))
     if not functions:
         return rans.rans_read(source, tables, rows)
     symbols = np.empty(n, np.int32)
-    out = symbols.ctypes.data
-    _check(functions["rans_read"](source.struct, tables.struct, _address(rows, np.uint16, (n,)), n, out))
+    _check(functions["rans_read"](source.struct, tables.struct, place, n, symbols.ctypes.data))
     return symbols
 
 
@@ -98,11 +98,11 @@ def trellis_read(source: Source, tables: CodingTables, scale: Array, shrink: Arr
         There is no such table.
     """
     functions, n = library.chosen().functions, len(scale)
+    arrays = _address(scale, np.uint8, (n,)), n, _address(shrink, np.int32, (2, SHRUNK))
     if not functions:
         return trellis.trellis_read(source, tables, scale, shrink)
     values = np.empty(n, np.int32)
-    arrays = _address(scale, np.uint8, (n,)), n, _address(shrink, np.int32, (2, SHRUNK)), values.ctypes.data
-    _check(functions["trellis_read"](source.struct, tables.struct, *arrays))
+    _check(functions["trellis_read"](source.struct, tables.struct, *arrays, values.ctypes.data))
     return values
 
 
@@ -132,18 +132,21 @@ def trellis_search(
     ValueError
         There is no such table.
     """
-    functions, n = library.chosen().functions, len(residual)
-    if not functions:
-        return trellis.trellis_search(residual, scale, shrink, prices, piece, ahead)
-    room, places = min(n, piece + ahead) + _LANES, prices.shape[2]
-    symbols, rows, values = np.empty(n, np.int32), np.empty(n, np.uint16), np.empty(n, np.int32)
-    steps = np.empty(room * _STEP_BYTES, np.uint8)
-    status = functions["trellis_search"](
+    functions, n, places = library.chosen().functions, len(residual), prices.shape[2]
+    arrays = (
         _address(residual, np.float32, (n,)),
         _address(scale, np.uint8, (n,)),
         n,
         _address(shrink, np.int32, (2, SHRUNK)),
         _address(prices, np.float32, (2 * SCALES, 2, places, 2)),
+    )
+    if not functions:
+        return trellis.trellis_search(residual, scale, shrink, prices, piece, ahead)
+    room = min(n, piece + ahead) + _LANES
+    symbols, rows, values = np.empty(n, np.int32), np.empty(n, np.uint16), np.empty(n, np.int32)
+    steps = np.empty(room * _STEP_BYTES, np.uint8)
+    status = functions["trellis_search"](
+        *arrays,
         places,
         *(array.ctypes.data for array in (symbols, rows, values, steps)),
         room,
@@ -167,17 +170,22 @@ def gather(scale: Array, coded: Array, values: Array | None = None) -> tuple[Arr
     -------
     uint8 array and float32 array, shape (number coded,)
     """
-    functions, shape = library.chosen().functions, scale.shape
+    functions = library.chosen().functions
+    channels, positions = shape = scale.shape
+    arrays = (
+        None if values is None else _address(values, np.float32, shape),
+        _address(scale, np.uint8, shape),
+        _address(coded, np.bool_, shape),
+    )
     if not functions:
         return order.gather(scale, coded), None if values is None else order.gather(values, coded)
     room = int(np.count_nonzero(coded))
     scale_out = np.empty(room, np.uint8)
     values_out = None if values is None else np.empty(room, np.float32)
     number = functions["gather"](
-        None if values is None else _address(values, np.float32, shape),
-        _address(scale, np.uint8, shape),
-        _address(coded, np.bool_, shape),
-        *shape,
+        *arrays,
+        channels,
+        positions,
         None if values_out is None else values_out.ctypes.data,
         scale_out.ctypes.data,
         room,
@@ -193,11 +201,17 @@ def scatter(values: Array, coded: Array) -> Array:
     ----------
     values : int32 array, shape (number coded,)
     coded : bool array, shape (channels, positions)
+
+    Raises
+    ------
+    ValueError
+        There are more or fewer values than coded latents.
     """
-    functions, shape = library.chosen().functions, coded.shape
+    functions, n = library.chosen().functions, len(values)
+    channels, positions = shape = coded.shape
+    arrays = _address(values, np.int32, (n,)), n, _address(coded, np.bool_, shape)
     if not functions:
         return order.scatter(values, coded)
-    out, n = np.empty(shape, np.int32), len(values)
-    arrays = _address(values, np.int32, (n,)), n, _address(coded, np.bool_, shape)
-    _check(functions["scatter"](*arrays, *shape, out.ctypes.data))
+    out = np.empty(shape, np.int32)
+    _check(functions["scatter"](*arrays, channels, positions, out.ctypes.data))
     return out

@@ -6,6 +6,7 @@ import ctypes
 import logging
 import os
 import sys
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,19 +79,11 @@ def _library() -> ctypes.CDLL | None:
         built_from = int(library.sarcodec_sources()) & 0xFFFFFFFF
     except (OSError, AttributeError) as error:
         raise refused(f"the library {path} cannot be loaded: {error}", hint=hint) from error
-    if built_from != _checksum():
+    if any(HERE.glob("*.c")) and built_from != _checksum():  # without C files, they came together
         raise refused(
             f"the library {path} was built from other C files than those of this package", hint=hint
         )
     return library
-
-
-def _checksum() -> int:
-    """CRC-32 of the C files, as build.py has it: other kernels would write where they must not."""
-    crc = 0
-    for source in sorted(HERE.glob("*.[ch]")):
-        crc = zlib.crc32(source.read_bytes(), crc)
-    return crc
 
 
 @cache
@@ -128,25 +121,39 @@ def _known() -> str:
     return ", ".join((*FORMS, NUMPY)[:-1]) + f" or {NUMPY}"
 
 
-_chosen: list[Form] = []
+def _checksum() -> int:
+    """CRC-32 of the C files, as build.py has it: other kernels would write where they must not."""
+    crc = 0
+    for source in sorted(HERE.glob("*.[ch]")):
+        crc = zlib.crc32(source.read_bytes(), crc)
+    return crc
+
+
+_borrowed: list[Form] = []
+"""Forms of :func:`using`, the last one in use."""
+_default: list[Form] = []
+_lock = threading.Lock()
 
 
 def chosen() -> Form:
     """The form in use: what SARCODEC_CPU names, or else the fastest that runs here."""
-    if not _chosen:
-        named = os.environ.get(CHOICE)
-        name = named or next(other for other in (*FORMS, NUMPY) if runs_here(other))
-        if not named and name == NUMPY:
-            log.warning(_SLOW)
-        _chosen.append(form(name))
-    return _chosen[-1]
+    for form_in_use in (*_borrowed[-1:], *_default):
+        return form_in_use
+    with _lock:
+        if not _default:
+            named = os.environ.get(CHOICE)
+            name = named or next(other for other in (*FORMS, NUMPY) if runs_here(other))
+            if not named and name == NUMPY:
+                log.warning(_SLOW)
+            _default.append(form(name))
+        return _default[0]
 
 
 @contextmanager
-def using(name: str) -> Iterator[None]:
-    """Use another form within the block, in all threads."""
-    _chosen.append(form(name))
+def using(other: str | Form) -> Iterator[None]:
+    """Use another form within the block, in all threads; blocks of several threads may not overlap."""
+    _borrowed.append(form(other) if isinstance(other, str) else other)
     try:
         yield
     finally:
-        _chosen.pop()
+        _borrowed.pop()

@@ -11,7 +11,8 @@ enum {
     ESCAPE_BITS = 4,
     ESCAPE_MORE = 15,   /* a count of groups that goes on in the next four bits */
     ESCAPE_GROUPS = 8,  /* groups of four bits in the longest escape */
-    LARGEST = 32767     /* magnitude of a symbol */
+    LARGEST = 32767,    /* magnitude of a symbol */
+    MOST_ENTRIES = 256  /* of a table */
 };
 
 /* What may have become of a stream that is read. */
@@ -44,12 +45,13 @@ typedef struct {
     uint64_t state;
 } rans_sink;
 
-/* Whether no entry outside of the tables can be read, and no symbol overflows. */
+/* Whether no entry outside of the tables can be read, and no interval stands for too large a symbol. */
 static inline int sound(const rans_tables *tables) {
     int64_t row;
     for (row = 0; row < tables->rows; row++) {
         int32_t size = tables->size[row], offset = tables->offset[row];
-        if (size < 3 || size > tables->columns || offset < -2 * LARGEST || offset > 2 * LARGEST) return 0;
+        if (size < 3 || size > tables->columns || size > MOST_ENTRIES) return 0;
+        if (offset < -LARGEST || offset > LARGEST - (size - 3)) return 0;
     }
     return 1;
 }

@@ -106,5 +106,5 @@ EXPORT int32_t NAME(scatter)(const int32_t *values, int64_t n, const uint8_t *co
         total = spread(values, n, coded, channels, positions, at, RUN, total, out);
     for (; at < positions && total >= 0; at++)
         total = spread(values, n, coded, channels, positions, at, 1, total, out);
-    return total < 0 ? NO_ROOM : FINE;
+    return total == n ? FINE : NO_ROOM;
 }

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 LOWEST: Final = 1 << 31
 """The coder's state is never below it between symbols."""
+MOST_ENTRIES: Final = 256
+"""Of a table, so that the number of an interval has 8 bits, and a hostile table costs little time."""
 FINE, ENDED, TOO_LARGE = 0, 1, 2
 """What may have become of a stream that is read."""
 
@@ -63,7 +65,13 @@ class CodingTables:
     cdf : int array, shape (tables, longest)
         Cumulative counts from 0 to 65536, increasing; the last interval of a row is the escape symbol.
     size, offset : int arrays, shape (tables,)
-        Entries used of each row, and the symbol of its first interval.
+        Entries used of each row, at most MOST_ENTRIES, and the symbol of its first interval. No symbol of an
+        interval exceeds the format's limit.
+
+    Raises
+    ------
+    ValueError
+        A table has too many entries.
     """
 
     def __init__(self, cdf: npt.NDArray[Any], size: npt.NDArray[Any], offset: npt.NDArray[Any]) -> None:
@@ -73,9 +81,10 @@ class CodingTables:
         self.offset = np.array(offset, np.int32)
         self.first = np.zeros((len(cdf), 256), np.uint8)
         """An interval at or below the one that has a state's bits 8..15."""
+        if int(np.max(size)) > MOST_ENTRIES:
+            raise ValueError(f"a probability table of {np.max(size)} entries has more than {MOST_ENTRIES}")
         for row, (counts, used) in enumerate(zip(cdf, size, strict=True)):
-            first = np.searchsorted(counts[: used - 1], 256 * np.arange(256), side="right") - 1
-            self.first[row] = np.minimum(first, 255)
+            self.first[row] = np.searchsorted(counts[: used - 1], 256 * np.arange(256), side="right") - 1
         for array in (self.cdf, self.size, self.offset, self.first):
             array.flags.writeable = False
 

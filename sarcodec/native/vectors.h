@@ -198,9 +198,12 @@ static inline void f_store_fours(float *to, int64_t step, const floats of[4]) {
     vst1q_f32(to + 3 * step, second.val[1]);
 }
 static inline void i_store_fours(int32_t *to, int64_t step, const ints of[4]) {
-    floats bits[4] = {vreinterpretq_f32_s32(of[0]), vreinterpretq_f32_s32(of[1]), vreinterpretq_f32_s32(of[2]),
-                      vreinterpretq_f32_s32(of[3])};
-    f_store_fours((float *)(void *)to, step, bits);
+    int32x4x2_t low = vzipq_s32(of[0], of[2]), high = vzipq_s32(of[1], of[3]);
+    int32x4x2_t first = vzipq_s32(low.val[0], high.val[0]), second = vzipq_s32(low.val[1], high.val[1]);
+    vst1q_s32(to, first.val[0]);
+    vst1q_s32(to + step, first.val[1]);
+    vst1q_s32(to + 2 * step, second.val[0]);
+    vst1q_s32(to + 3 * step, second.val[1]);
 }
 
 #else

@@ -23,11 +23,17 @@ static uint32_t take(input *in, size_t bytes) {
     return value;
 }
 
+/* Exactly so many bytes: one byte beyond them is seen. */
+static void *room_for(size_t bytes) {
+    void *made = malloc(bytes);
+    if (bytes && !made) abort();
+    return made;
+}
+
 /* An array of its own, so that a step beyond its end is seen; its bytes are those of the input, over and over. */
 static void *array(input *in, size_t bytes) {
-    uint8_t *made = malloc(bytes ? bytes : 1);
+    uint8_t *made = room_for(bytes);
     size_t at;
-    if (!made) abort();
     for (at = 0; at < bytes; at++) made[at] = in->size ? in->data[at % in->size] : 0;
     if (in->size) {
         size_t used = bytes < in->size ? bytes : in->size;
@@ -81,7 +87,7 @@ static void read_symbols(input *in, int with_trellis) {
     uint32_t how = take(in, 1);
     int64_t n = take(in, 2) % 700, words = take(in, 1), at;
     owned_tables made = tables_of(in, with_trellis && how & 2 ? 128 : 1 + (int32_t)(take(in, 1) % 130), how & 1);
-    int32_t *shrink = array(in, sizeof(int32_t) * 2 * SHRUNK), *out = malloc(sizeof(int32_t) * (size_t)n + 1);
+    int32_t *shrink = array(in, sizeof(int32_t) * 2 * SHRUNK), *out = room_for(sizeof(int32_t) * (size_t)n);
     uint16_t *rows = array(in, sizeof(uint16_t) * (size_t)n);
     uint8_t *scale = array(in, (size_t)n);
     uint32_t *stream = array(in, sizeof(uint32_t) * (size_t)words);
@@ -104,7 +110,7 @@ static void write_symbols(input *in) {
     owned_tables made = tables_of(in, 1 + (int32_t)(take(in, 1) % 130), how & 1);
     int32_t *symbols = array(in, sizeof(int32_t) * (size_t)n);
     uint16_t *rows = array(in, sizeof(uint16_t) * (size_t)n);
-    uint32_t *stream = malloc(sizeof(uint32_t) * (size_t)room + 1);
+    uint32_t *stream = room_for(sizeof(uint32_t) * (size_t)room);
     rans_sink sink = {stream, room, 0, LOWEST};
     for (at = 0; how & 8 && at < n; at++) rows[at] %= (uint16_t)made.tables.rows;
     for (at = 0; how & 2 && at < n; at++) symbols[at] %= LARGEST + 1;
@@ -123,9 +129,9 @@ static void search(input *in) {
     uint8_t *scale = array(in, (size_t)n);
     int32_t *shrink = array(in, sizeof(int32_t) * 2 * SHRUNK);
     float *prices = array(in, sizeof(float) * 2 * SCALES * 2 * (size_t)places * 2);
-    int32_t *symbols = malloc(sizeof(int32_t) * (size_t)n + 1), *values = malloc(sizeof(int32_t) * (size_t)n + 1);
-    uint16_t *rows = malloc(sizeof(uint16_t) * (size_t)n + 1);
-    search_step *steps = malloc(sizeof(search_step) * (size_t)(room > 0 ? room : 1));
+    int32_t *symbols = room_for(sizeof(int32_t) * (size_t)n), *values = room_for(sizeof(int32_t) * (size_t)n);
+    uint16_t *rows = room_for(sizeof(uint16_t) * (size_t)n);
+    search_step *steps = room_for(sizeof(search_step) * (size_t)(room > 0 ? room : 0));
     for (at = 0; how & 8 && at < n; at++) scale[at] %= SCALES;
     for (at = 0; how & 16 && at < 2 * SHRUNK; at++) shrink[at] %= 17;
     NAME(trellis_search)(residual, scale, n, shrink, prices, places, symbols, rows, values, steps, room, piece, ahead);
@@ -136,9 +142,9 @@ static void order(input *in) {
     uint32_t how = take(in, 1);
     int64_t channels = take(in, 2) % 600, positions = take(in, 1) % 70, n = take(in, 2) % 3000, at;
     size_t cells = (size_t)(channels * positions);
-    float *values = array(in, sizeof(float) * cells), *values_out = malloc(sizeof(float) * (size_t)n + 1);
-    uint8_t *scale = array(in, cells), *coded = array(in, cells), *scale_out = malloc((size_t)n + 1);
-    int32_t *numbers = array(in, sizeof(int32_t) * (size_t)n), *out = malloc(sizeof(int32_t) * cells + 1);
+    float *values = array(in, sizeof(float) * cells), *values_out = room_for(sizeof(float) * (size_t)n);
+    uint8_t *scale = array(in, cells), *coded = array(in, cells), *scale_out = room_for((size_t)n);
+    int32_t *numbers = array(in, sizeof(int32_t) * (size_t)n), *out = room_for(sizeof(int32_t) * cells);
     for (at = 0; how & 2 && at < (int64_t)cells; at++) coded[at] &= 1;
     NAME(gather)(how & 1 ? values : 0, scale, coded, channels, positions, how & 1 ? values_out : 0, scale_out, n);
     NAME(scatter)(numbers, n, coded, channels, positions, out);

@@ -125,10 +125,6 @@ def neon(program: Path) -> Iterator[None]:
     assert emulator is not None
     pipe = subprocess.PIPE
     with subprocess.Popen([emulator, program], stdin=pipe, stdout=pipe) as process:
-        library._chosen.append(library.Form("neon", Emulated(process).functions))
-        try:
+        assert process.stdin is not None
+        with process.stdin, library.using(library.Form("neon", Emulated(process).functions)):
             yield
-        finally:
-            library._chosen.pop()
-            assert process.stdin is not None
-            process.stdin.close()

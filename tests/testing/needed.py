@@ -37,6 +37,13 @@ def _coder() -> bool:
     return True
 
 
+def _library() -> bool:
+    """Whether the package under test has its native library."""
+    from sarcodec.native import library
+
+    return library.own().exists()
+
+
 def _program(*names: str) -> bool:
     return any(shutil.which(name) for name in names)
 
@@ -44,6 +51,8 @@ def _program(*names: str) -> bool:
 PRESENT: dict[str, Callable[[], bool]] = {
     "clang": lambda: _program("clang"),
     "coder": _coder,
+    "gcc": lambda: _program("gcc"),
+    "library": _library,
     "compressai": _compressai,
     "imagecodecs": lambda: find_spec("imagecodecs") is not None,
     "qemu": lambda: _program("qemu-aarch64", "qemu-aarch64-static"),

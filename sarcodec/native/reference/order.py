@@ -26,7 +26,15 @@ def gather(values: Array, coded: Array) -> Array:
 
 
 def scatter(values: Array, coded: Array) -> Array:
-    """The way back; 0 if a latent is not coded."""
+    """The way back; 0 if a latent is not coded.
+
+    Raises
+    ------
+    ValueError
+        There are more or fewer values than coded latents.
+    """
+    if len(values) != np.count_nonzero(coded):
+        raise ValueError(f"{len(values)} values are not {np.count_nonzero(coded)}")
     out = np.zeros(coded.shape, values.dtype)
     out.T[coded.T] = values
     return out

@@ -27,8 +27,9 @@ def rans_write(sink: Sink, tables: CodingTables, symbols: Array, rows: Array) ->
     Raises
     ------
     ValueError
-        They do not fit.
+        They do not fit, or there is no such table.
     """
+    _exist(rows, tables)
     for symbol, row in zip(symbols[::-1].tolist(), rows[::-1].tolist(), strict=True):
         offset, escape = int(tables.offset[row]), int(tables.size[row]) - 2
         interval = symbol - offset
@@ -62,13 +63,25 @@ def _put_escape(sink: Sink, beyond: int) -> None:
 
 
 def rans_read(source: Source, tables: CodingTables, rows: Array) -> Array:
-    """The next symbols of a stream, int32; 0 once its status is not FINE."""
+    """The next symbols of a stream, int32; 0 once its status is not FINE.
+
+    Raises
+    ------
+    ValueError
+        There is no such table.
+    """
+    _exist(rows, tables)
     symbols = np.zeros(len(rows), np.int32)
     for at, row in enumerate(rows.tolist()):
         symbols[at] = next_symbol(source, tables, row)
         if source.struct.status != FINE:
             break
     return symbols
+
+
+def _exist(rows: Array, tables: CodingTables) -> None:
+    if rows.size and int(rows.max()) >= len(tables.size):
+        raise ValueError(f"there is no table {rows.max()}")
 
 
 def next_symbol(source: Source, tables: CodingTables, row: int) -> int:

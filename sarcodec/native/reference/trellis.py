@@ -22,13 +22,23 @@ from sarcodec.native.trellis_code import (
 
 Array = npt.NDArray[Any]
 
+_MOST_SHRINK = 1 << 16
 _HALF = STATES // 2
 _STAY = (2 * REGISTER_QUANTISER + REGISTER_PARITY)[::2]
 """Of contents 2 n: the branch, 2 * quantiser + parity of the symbol, that leads to n."""
 
 
 def trellis_read(source: Source, tables: CodingTables, scale: Array, shrink: Array) -> Array:
-    """What the next symbols of a stream stand for, int32; 0 once its status is not FINE."""
+    """What the next symbols of a stream stand for, int32; 0 once its status is not FINE.
+
+    Raises
+    ------
+    ValueError
+        There is no such table.
+    """
+    if len(tables.size) < 2 * SCALES:
+        raise ValueError(f"{len(tables.size)} tables are not {2 * SCALES}")
+    _check(scale, shrink)
     symbols, quantisers = np.zeros(len(scale), np.int32), np.zeros(len(scale), np.int32)
     state = 0
     for at, own in enumerate(scale.tolist()):
@@ -43,7 +53,14 @@ def trellis_read(source: Source, tables: CodingTables, scale: Array, shrink: Arr
 def trellis_search(
     residual: Array, scale: Array, shrink: Array, prices: Array, piece: int, ahead: int
 ) -> tuple[Array, Array, Array]:
-    """Symbols on the cheapest path, the table of each, and what it stands for."""
+    """Symbols on the cheapest path, the table of each, and what it stands for.
+
+    Raises
+    ------
+    ValueError
+        There is no such table.
+    """
+    _check(scale, shrink)
     n = len(residual)
     symbols, quantisers = np.empty(n, np.int32), np.empty(n, np.int32)
     start = 0
@@ -64,6 +81,13 @@ def trellis_search(
     symbols = np.where(residual >= 0, symbols, -symbols)
     rows = (scale + SCALES * quantisers).astype(np.uint16)
     return symbols, rows, points(symbols, quantisers, shrink).astype(np.int32)
+
+
+def _check(scale: Array, shrink: Array) -> None:
+    if int(np.abs(shrink.astype(np.int64)).max()) > _MOST_SHRINK:
+        raise ValueError(f"no point is more than {_MOST_SHRINK} sixteenths of a step away")
+    if scale.size and int(scale.max()) >= SCALES:
+        raise ValueError(f"there is no table for the scale {scale.max()}")
 
 
 def _branches(residual: Array, scale: Array, shrink: Array, prices: Array) -> tuple[Array, Array]:
