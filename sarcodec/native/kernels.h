@@ -18,5 +18,13 @@ EXPORT int64_t NAME(gather)(const float *values, const uint8_t *scale, const uin
                             int64_t positions, float *values_out, uint8_t *scale_out, int64_t room);
 EXPORT int32_t NAME(scatter)(const int32_t *values, int64_t n, const uint8_t *coded, int64_t channels,
                              int64_t positions, int32_t *out);
+EXPORT int32_t NAME(logarithms_f32)(const float *values, int64_t n, double factor, float *out);
+EXPORT int32_t NAME(logarithms_f64)(const double *values, int64_t n, double factor, float *out);
+EXPORT int32_t NAME(powers_f32)(const float *values, int64_t n, double factor, float *out);
+EXPORT int32_t NAME(powers_f64)(const float *values, int64_t n, double factor, double *out);
+EXPORT int32_t NAME(lapped_synthesis)(const float *coefficients, int64_t h, int64_t w, const float *rows,
+                                      const float *cols, float *room, float *image);
+EXPORT int32_t NAME(lapped_analysis)(const float *image, int64_t h, int64_t w, const float *rows,
+                                     const float *samples_of_cols, float *room, float *coefficients);
 
 #endif

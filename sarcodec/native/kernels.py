@@ -1,38 +1,22 @@
-"""One function for each kernel: checks arrays, hands them to C with their lengths, or calls the twin."""
+"""One function for each kernel of the entropy coder.
+
+It checks arrays and hands them to C with their lengths, or calls the twin.
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from sarcodec.native import library
+from sarcodec.native.arrays import Array, address, check
 from sarcodec.native.reference import order, rans, trellis
 from sarcodec.native.streams import CodingTables, Sink, Source
 from sarcodec.native.trellis_code import AHEAD, PIECE, SCALES, SHRUNK
 
-Array = npt.NDArray[Any]
-
-_WRONG = {1: "a buffer is too short", 2: "there is no such table"}
 _STEP_BYTES = 64
 """``sizeof(search_step)``."""
 _LANES = 16
 """Steps that the search may write at once."""
-
-
-def _address(array: Array, dtype: Any, shape: tuple[int, ...]) -> int:
-    """Where an array is, once it is what the kernel takes it for."""
-    if array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
-        raise TypeError(
-            f"an array of {array.dtype}, shape {array.shape}, is not {np.dtype(dtype)} {shape}, in C order"
-        )
-    return array.ctypes.data
-
-
-def _check(status: int) -> None:
-    if status:
-        raise ValueError(f"a kernel refused its arguments: {_WRONG.get(status, status)}")
 
 
 def rans_write(sink: Sink, tables: CodingTables, symbols: Array, rows: Array) -> None:
@@ -50,11 +34,11 @@ def rans_write(sink: Sink, tables: CodingTables, symbols: Array, rows: Array) ->
         They do not fit, or there is no such table.
     """
     functions, n = library.chosen().functions, len(symbols)
-    arrays = _address(symbols, np.int32, (n,)), _address(rows, np.uint16, (n,))
+    arrays = address(symbols, np.int32, (n,)), address(rows, np.uint16, (n,))
     if not functions:
         rans.rans_write(sink, tables, symbols, rows)
         return
-    _check(functions["rans_write"](sink.struct, tables.struct, *arrays, n))
+    check(functions["rans_write"](sink.struct, tables.struct, *arrays, n))
 
 
 def rans_read(source: Source, tables: CodingTables, rows: Array) -> Array:
@@ -70,11 +54,11 @@ def rans_read(source: Source, tables: CodingTables, rows: Array) -> Array:
         There is no such table.
     """
     functions, n = library.chosen().functions, len(rows)
-    place = _address(rows, np.uint16, (n,))
+    place = address(rows, np.uint16, (n,))
     if not functions:
         return rans.rans_read(source, tables, rows)
     symbols = np.empty(n, np.int32)
-    _check(functions["rans_read"](source.struct, tables.struct, place, n, symbols.ctypes.data))
+    check(functions["rans_read"](source.struct, tables.struct, place, n, symbols.ctypes.data))
     return symbols
 
 
@@ -98,11 +82,11 @@ def trellis_read(source: Source, tables: CodingTables, scale: Array, shrink: Arr
         There is no such table.
     """
     functions, n = library.chosen().functions, len(scale)
-    arrays = _address(scale, np.uint8, (n,)), n, _address(shrink, np.int32, (2, SHRUNK))
+    arrays = address(scale, np.uint8, (n,)), n, address(shrink, np.int32, (2, SHRUNK))
     if not functions:
         return trellis.trellis_read(source, tables, scale, shrink)
     values = np.empty(n, np.int32)
-    _check(functions["trellis_read"](source.struct, tables.struct, *arrays, values.ctypes.data))
+    check(functions["trellis_read"](source.struct, tables.struct, *arrays, values.ctypes.data))
     return values
 
 
@@ -134,11 +118,11 @@ def trellis_search(
     """
     functions, n, places = library.chosen().functions, len(residual), prices.shape[2]
     arrays = (
-        _address(residual, np.float32, (n,)),
-        _address(scale, np.uint8, (n,)),
+        address(residual, np.float32, (n,)),
+        address(scale, np.uint8, (n,)),
         n,
-        _address(shrink, np.int32, (2, SHRUNK)),
-        _address(prices, np.float32, (2 * SCALES, 2, places, 2)),
+        address(shrink, np.int32, (2, SHRUNK)),
+        address(prices, np.float32, (2 * SCALES, 2, places, 2)),
     )
     if not functions:
         return trellis.trellis_search(residual, scale, shrink, prices, piece, ahead)
@@ -153,7 +137,7 @@ def trellis_search(
         piece,
         ahead,
     )
-    _check(status)
+    check(status)
     return symbols, rows, values
 
 
@@ -173,9 +157,9 @@ def gather(scale: Array, coded: Array, values: Array | None = None) -> tuple[Arr
     functions = library.chosen().functions
     channels, positions = shape = scale.shape
     arrays = (
-        None if values is None else _address(values, np.float32, shape),
-        _address(scale, np.uint8, shape),
-        _address(coded, np.bool_, shape),
+        None if values is None else address(values, np.float32, shape),
+        address(scale, np.uint8, shape),
+        address(coded, np.bool_, shape),
     )
     if not functions:
         return order.gather(scale, coded), None if values is None else order.gather(values, coded)
@@ -190,7 +174,7 @@ def gather(scale: Array, coded: Array, values: Array | None = None) -> tuple[Arr
         scale_out.ctypes.data,
         room,
     )
-    _check(number != room)
+    check(number != room)
     return scale_out, values_out
 
 
@@ -209,9 +193,9 @@ def scatter(values: Array, coded: Array) -> Array:
     """
     functions, n = library.chosen().functions, len(values)
     channels, positions = shape = coded.shape
-    arrays = _address(values, np.int32, (n,)), n, _address(coded, np.bool_, shape)
+    arrays = address(values, np.int32, (n,)), n, address(coded, np.bool_, shape)
     if not functions:
         return order.scatter(values, coded)
     out = np.empty(shape, np.int32)
-    _check(functions["scatter"](*arrays, channels, positions, out.ctypes.data))
+    check(functions["scatter"](*arrays, channels, positions, out.ctypes.data))
     return out

@@ -48,6 +48,14 @@ KERNELS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     ),
     "gather": (_I64, (_ADDRESS, _ADDRESS, _ADDRESS, _I64, _I64, _ADDRESS, _ADDRESS, _I64)),
     "scatter": (_I32, (_ADDRESS, _I64, _ADDRESS, _I64, _I64, _ADDRESS)),
+    **dict.fromkeys(
+        ("logarithms_f32", "logarithms_f64", "powers_f32", "powers_f64"),
+        (_I32, (_ADDRESS, _I64, ctypes.c_double, _ADDRESS)),
+    ),
+    **dict.fromkeys(
+        ("lapped_synthesis", "lapped_analysis"),
+        (_I32, (_ADDRESS, _I64, _I64, _ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS)),
+    ),
 }
 """Result and arguments of each kernel, as in its C file."""
 

@@ -151,13 +151,40 @@ static void order(input *in) {
     free(values), free(values_out), free(scale), free(coded), free(scale_out), free(numbers), free(out);
 }
 
+static void decibels(input *in) {
+    int64_t n = take(in, 2) % 300;
+    uint32_t bits[2] = {take(in, 4), take(in, 4)};
+    double factor, *doubles = array(in, sizeof(double) * (size_t)n), *made = room_for(sizeof(double) * (size_t)n);
+    float *floats_ = array(in, sizeof(float) * (size_t)n), *out = room_for(sizeof(float) * (size_t)n);
+    memcpy(&factor, bits, sizeof factor);
+    NAME(logarithms_f32)(floats_, n, factor, out);
+    NAME(logarithms_f64)(doubles, n, factor, out);
+    NAME(powers_f32)(floats_, n, factor, out);
+    NAME(powers_f64)(floats_, n, factor, made);
+    free(doubles), free(made), free(floats_), free(out);
+}
+
+static void lapped(input *in) {
+    int64_t h = take(in, 1) % 4, w = take(in, 1) % 5;
+    size_t image_size = sizeof(float) * 256 * (size_t)((h + 1) * (w + 1)), size = sizeof(float) * 256 * (size_t)(h * w);
+    size_t basis = sizeof(float) * 16 * 32, line = sizeof(float) * 256 * (size_t)(w + 1);
+    float *coefficients = array(in, size), *rows = array(in, basis), *cols = array(in, basis);
+    float *image = room_for(image_size), *room = room_for(2 * line), *shorter = room_for(line), *back = room_for(size);
+    memset(image, 0, image_size);
+    NAME(lapped_synthesis)(coefficients, h, w, rows, cols, room, image);
+    NAME(lapped_analysis)(image, h, w, rows, cols, shorter, back);
+    free(coefficients), free(rows), free(cols), free(image), free(room), free(shorter), free(back);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     input in = {data, size};
-    switch (take(&in, 1) % 5) {
+    switch (take(&in, 1) % 7) {
         case 0: read_symbols(&in, 0); break;
         case 1: read_symbols(&in, 1); break;
         case 2: write_symbols(&in); break;
         case 3: search(&in); break;
+        case 4: decibels(&in); break;
+        case 5: lapped(&in); break;
         default: order(&in);
     }
     return 0;

@@ -8,7 +8,8 @@
 
 #include "kernels.h"
 
-enum { RANS_WRITE, RANS_READ, TRELLIS_READ, TRELLIS_SEARCH, GATHER, SCATTER, BUFFERS = 12 };
+enum { RANS_WRITE, RANS_READ, TRELLIS_READ, TRELLIS_SEARCH, GATHER, SCATTER,
+       LOGARITHMS_F32, LOGARITHMS_F64, POWERS_F32, POWERS_F64, LAPPED_SYNTHESIS, LAPPED_ANALYSIS, BUFFERS = 12 };
 
 static void must(int right) {
     if (!right) exit(3);
@@ -40,6 +41,18 @@ static int64_t call(int64_t kernel, void **b, int64_t *n) {
             return NAME(gather)(n[3] ? b[0] : 0, b[1], b[2], n[0], n[1], n[3] ? b[3] : 0, b[4], n[2]);
         case SCATTER:
             return NAME(scatter)(b[0], n[0], b[1], n[1], n[2], b[2]);
+        case LOGARITHMS_F32:
+            return NAME(logarithms_f32)(b[0], n[0], *(double *)b[2], b[1]);
+        case LOGARITHMS_F64:
+            return NAME(logarithms_f64)(b[0], n[0], *(double *)b[2], b[1]);
+        case POWERS_F32:
+            return NAME(powers_f32)(b[0], n[0], *(double *)b[2], b[1]);
+        case POWERS_F64:
+            return NAME(powers_f64)(b[0], n[0], *(double *)b[2], b[1]);
+        case LAPPED_SYNTHESIS:
+            return NAME(lapped_synthesis)(b[0], n[0], n[1], b[1], b[2], b[3], b[4]);
+        case LAPPED_ANALYSIS:
+            return NAME(lapped_analysis)(b[0], n[0], n[1], b[1], b[2], b[3], b[4]);
         default:
             exit(4);
     }

@@ -11,6 +11,7 @@ import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,20 @@ from sarcodec.native import build, library
 from sarcodec.native.streams import SinkStruct, SourceStruct, TablesStruct
 
 SERVE = Path(__file__).parents[1] / "native" / "serve.c"
-KERNELS = ("rans_write", "rans_read", "trellis_read", "trellis_search", "gather", "scatter")
+ELEMENTWISE = {"logarithms_f32": (4, 4), "logarithms_f64": (8, 4), "powers_f32": (4, 4), "powers_f64": (4, 8)}
+"""Bytes of an element that such a kernel takes, and of one that it makes."""
+LAPPED = ("lapped_synthesis", "lapped_analysis")
+KERNELS = (
+    "rans_write",
+    "rans_read",
+    "trellis_read",
+    "trellis_search",
+    "gather",
+    "scatter",
+    *ELEMENTWISE,
+    *LAPPED,
+)
+"""In the order of serve.c."""
 STEP_BYTES = 64
 
 Block = tuple[Any, int]
@@ -40,7 +54,9 @@ class Emulated:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
-        self.functions: dict[str, Callable[..., int]] = {name: getattr(self, name) for name in KERNELS}
+        self.functions: dict[str, Callable[..., int]] = {name: getattr(self, name) for name in KERNELS[:6]}
+        self.functions |= {name: partial(self._elementwise, name) for name in ELEMENTWISE}
+        self.functions |= {name: partial(self._lapped, name) for name in LAPPED}
 
     def rans_write(self, sink: SinkStruct, tables: TablesStruct, symbols: int, rows: int, n: int) -> int:
         numbers = [tables.rows, tables.columns, n, sink.capacity, sink.used, sink.state]
@@ -87,6 +103,20 @@ class Emulated:
         return self._call(
             "scatter", [(values, 4 * n), (coded, cells), (out, 4 * cells)], [n, channels, positions]
         )[0]
+
+    def _elementwise(self, kernel: str, values: int, n: int, factor: float, out: int) -> int:
+        of_one, of_made = ELEMENTWISE[kernel]
+        held = ctypes.c_double(factor)
+        blocks = [(values, n * of_one), (out, n * of_made), (ctypes.addressof(held), 8)]
+        return self._call(kernel, blocks, [n])[0]
+
+    def _lapped(self, kernel: str, given: int, h: int, w: int, *places: int) -> int:
+        rows, cols, room, made = places
+        image, coefficients = 4 * 256 * (h + 1) * (w + 1), 4 * 256 * h * w
+        lengths = (coefficients, image) if kernel == "lapped_synthesis" else (image, coefficients)
+        line = 4 * 256 * (w + 1) * (2 if kernel == "lapped_synthesis" else 1)
+        blocks = [(given, lengths[0]), (rows, 4 * 512), (cols, 4 * 512), (room, line), (made, lengths[1])]
+        return self._call(kernel, blocks, [h, w])[0]
 
     def _call(self, kernel: str, blocks: list[Block], numbers: list[int]) -> tuple[int, list[int]]:
         """The kernel's result, and the numbers as it left them."""
