@@ -354,6 +354,7 @@ SHIPPED = {
     "baseline-16x-notes": ("notes", "plain", (16,)),
     "baseline-16x-rd": ("rate-distortion", "plain", (16,)),
     "lapped16": ("rate-distortion", "lapped", (16, 16, 32, 64, 128)),
+    "lapped16-bytes": ("rate-distortion", "lapped", (16, 16, 32, 64, 128)),
     "resnet-full-16x-rd": ("rate-distortion", "residual", (16,)),
     "resnet-lite-16x-notes": ("notes", "residual", (16,)),
     "resnet-lite-16x-rd": ("rate-distortion", "residual", (16,)),

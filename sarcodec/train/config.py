@@ -41,6 +41,8 @@ class Settings:
     """Part of the run after which symbols are those of the real encoder, and only the decoder learns."""
     prefix_share: float = 0.0
     """Part of the crops of which only the first groups are kept, so that files can be cut to fewer layers."""
+    byte_networks: bool = False
+    """Train networks whose weights and activations are bytes, see :mod:`sarcodec.train.whole`."""
     start_from: str = ""
     """Checkpoint that a new run starts from; of one of another recipe, g_a and g_s alone."""
     subset: float = 1.0
@@ -81,6 +83,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "clip",
         "hard_from",
         "prefix_share",
+        "byte_networks",
         "start_from",
     ),
     "data": ("crop", "batch", "subset", "holdout", "augment", "respeckle", "validation"),
@@ -214,6 +217,14 @@ def checked(settings: Settings, where: str) -> Settings:
         raise UsageError(
             f"{where}: the notes' recipe trains no {shape.family} transform",
             hint='Use another family, such as "plain", or the recipe "rate-distortion".',
+        )
+    if settings.byte_networks and (settings.recipe, shape.family, settings.hard_from) != (
+        *("rate-distortion", "lapped"),
+        1.0,
+    ):
+        raise UsageError(
+            f"{where}: byte_networks needs the lapped family, the recipe rate-distortion and hard_from = 1",
+            hint="No model file holds such networks yet: the encoder's own choices are not known.",
         )
     if min(*shape.groups, shape.hyper, shape.hidden, shape.anchors - 1) < 1:
         raise UsageError(

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sarcodec.errors import UsageError
 from sarcodec.model import modelfile
 from sarcodec.model.families import networks_of, training_of
 from sarcodec.model.hyper import Shape
@@ -24,6 +25,7 @@ from sarcodec.train.grow import grow
 from sarcodec.train.network import Output, SarNet, lambda_at
 from sarcodec.train.posthoc import posthoc
 from sarcodec.train.ssim import ssim
+from sarcodec.train.whole.net import ByteNet
 
 Progress = Callable[[int, int], None]
 
@@ -244,6 +246,8 @@ def weighed(
 def parameter_groups(net: SarNet) -> list[dict[str, object]]:
     """What the family names learns slowly, gains learn fast, CompressAI's quantiles not at all."""
     ends = training_of(net.shape).slow
+    if isinstance(net, ByteNet):
+        ends = (".lapped.rows", ".lapped.cols", ".lapped.gain")
     slow = [p for name, p in net.named_parameters() if name.endswith(ends)]
     fast = [net.gain_log2, net.inverse_log2, net.scale_log2, net.hyper_gain_log2]
     net.entropy_bottleneck.quantiles.requires_grad_(requires_grad=False)
@@ -264,7 +268,7 @@ class RateDistortion(Recipe):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._net = SarNet(settings.shape)
+        self._net = ByteNet(settings.shape) if settings.byte_networks else SarNet(settings.shape)
         self._real: RealLatents | None = None
 
     @property
@@ -328,7 +332,15 @@ class RateDistortion(Recipe):
         return out
 
     def export(self, scenes: PackedScenes, path: Path, *, id: str, progress: Progress) -> None:  # noqa: A002
-        """Steps and entropy networks are those of the training."""
+        """Steps and entropy networks are those of the training.
+
+        Raises
+        ------
+        UsageError
+            The networks are in bytes, which no model file holds yet.
+        """
+        if isinstance(self.net, ByteNet):
+            raise UsageError("no model file holds networks in bytes yet", hint="Train without --export.")
         calibrate(self.net, scenes, path, id=id, progress=progress)
 
 
