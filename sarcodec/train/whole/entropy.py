@@ -21,7 +21,7 @@ from sarcodec.train.whole.convolution import (
 from sarcodec.train.whole.transforms import DEVIATIONS, WITHIN
 
 FEATURES, SEEN = Bytes(0, signed=False), Bytes(0, signed=True)
-"""What h_s and heads take: whole numbers."""
+"""What h_s and heads take: whole numbers; of decoded latents sixteenths of a deviation."""
 LEAST_POWER = -9
 """Logarithm of the smallest step of weights."""
 BIAS_SIZE = 16.0

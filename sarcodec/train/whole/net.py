@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sarcodec.model.hyper import Shape
 from sarcodec.model.lapped.shape import LappedShape
+from sarcodec.model.levels import interpolate
 from sarcodec.train.network import SarNet
 from sarcodec.train.whole.entropy import EntropyNetworks
 from sarcodec.train.whole.transforms import Analysis, Branch, Synthesis
@@ -30,7 +31,15 @@ class ByteNet(SarNet):
 
     @torch.no_grad()
     def fit_deviation(self, x: Tensor) -> None:
-        """As for the networks in floats; both branches know the deviations, too."""
+        """As for the networks in floats; g_a knows the deviations, too."""
         super().fit_deviation(x)
-        for part in (self.g_a, self.g_s):
-            part.get_buffer("deviation_log2").copy_(self.deviation_log2)
+        self.g_a.get_buffer("deviation_log2").copy_(self.deviation_log2)
+
+    def synthesise(self, y_hat: Tensor, position: Tensor, *, autocast: bool) -> Tensor:
+        """As for the networks in floats; the branch sees what the heads of groups see."""
+        del autocast  # products of bytes are exact in float32 only
+        size = torch.exp2(interpolate(self.inverse_log2, position))
+        unit = torch.exp2(interpolate(self.gain_log2.detach(), position) + self.deviation_log2)
+        y, seen = y_hat * size[:, :, None, None], y_hat / unit[:, :, None, None]
+        x_hat: Tensor = self.g_s(y, seen, position)
+        return x_hat

@@ -15,7 +15,9 @@ from sarcodec.train.whole.convolution import ByteConv2d, Bytes
 from sarcodec.train.whole.lapped import LappedAnalysis, LappedSynthesis
 
 DEVIATIONS = Bytes(-3, signed=True)
-"""Latents that a network takes, in deviations of their channel."""
+"""Latents that an encoder's network takes, in deviations of their channel."""
+SEEN = Bytes(-4, signed=True)
+"""Decoded latents that a decoder's networks take, in deviations of their channel."""
 PIXELS = Bytes(-4, signed=True)
 """Pixels that the analysis takes, in units of 4 dB about the scene's mean: steps of 0.25 dB."""
 
@@ -97,36 +99,32 @@ class Analysis(nn.Module):
 class Synthesis(nn.Module):
     """g_s: dequantised latents -> image. As :class:`Analysis`, with a number of rate anchors."""
 
-    deviation_log2: Tensor
-
     def __init__(self, channels: int, branch: Branch, anchors: int) -> None:
         super().__init__()
         wide, deep = branch.wide, branch.deep
         self.lapped = LappedSynthesis(channels)
-        self.join = ByteConv2d(channels, deep, 1, DEVIATIONS)
+        self.join = ByteConv2d(channels, deep, 1, SEEN)
         self.modulate = nn.Parameter(torch.zeros(anchors, 2 * deep))
         self.deep = residuals(deep, branch.deep_blocks)
         self.up = ByteConv2d(deep, 4 * wide, 1, WITHIN)
         self.wide = residuals(wide, branch.wide_blocks)
         self.out = ByteConv2d(wide, (STRIDE // 2) ** 2, 2, TAKEN, padding=1)
-        self.register_buffer("deviation_log2", torch.zeros(channels))
         for tensor in (self.out.weight, self.out.bias):
             nn.init.zeros_(tensor)
 
-    def forward(self, y: Tensor, position: Tensor) -> Tensor:
-        """(B, C, h, w) -> (B, 1, 16 h, 16 w) normalised dB.
+    def forward(self, y: Tensor, seen: Tensor, position: Tensor) -> Tensor:
+        """Latents in network units, and in deviations, (B, C, h, w) -> (B, 1, 16 h, 16 w) normalised dB.
 
         `position` is the fractional anchor of the rate level, shape (B,) or (1,).
         """
-        fine = from_blocks(self.out(self.features(y, position)), STRIDE // 2)
+        fine = from_blocks(self.out(self.features(seen, position)), STRIDE // 2)
         crop = OVERLAP // 2
         image: Tensor = self.lapped(y) + fine[:, :, crop:-crop, crop:-crop]
         return image
 
-    def features(self, y: Tensor, position: Tensor) -> Tensor:
+    def features(self, seen: Tensor, position: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, wide, 2 h, 2 w), of which the last convolution makes pixels."""
         gain, shift = interpolate(self.modulate, position)[:, :, None, None].chunk(2, dim=1)
-        joined = self.join(y * torch.exp2(-self.deviation_log2)[:, None, None])
-        h = self.deep(joined * (1 + gain) + shift)
+        h = self.deep(self.join(seen) * (1 + gain) + shift)
         wide: Tensor = self.wide(F.relu(F.pixel_shuffle(self.up(h), 2)))
         return wide
